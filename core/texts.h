@@ -65,4 +65,7 @@ uint32_t texts_bytes_max(const struct texts *texts);
 void texts_mark(struct texts *texts, text_id id);
 void texts_sweep(struct texts *texts);
 
+/* Ends the process where the pool contradicts itself. O(entries). */
+void texts_check(const struct texts *texts);
+
 #endif
