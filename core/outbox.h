@@ -98,7 +98,7 @@ struct outbox_output {
 void outbox_step(struct outbox *outbox, const struct outbox_config *config, int64_t now_ms,
                  uint64_t next_token, const struct outbox_event *event, struct outbox_output *out);
 
-/* The unit of a committing phase; `random` draws the jitter of a back-off. */
+/* The unit of a committing phase; its token draws the jitter of a back-off. */
 void outbox_unit(const struct outbox *outbox, const struct outbox_config *config,
                  uint64_t token_process, struct unit *unit);
 
