@@ -29,20 +29,20 @@ static void impossible(struct letter_step *s)
     invariant(!"an event that this phase cannot see");
 }
 
-static void letter_close(struct letter_step *s)
+static void dead_letter_close(struct letter_step *s)
 {
     s->d->phase = DEAD_LETTER_FREE;
     s->out->closed = true;
 }
 
-static void letter_commit(struct letter_step *s, enum dead_letter_phase phase)
+static void dead_letter_commit(struct letter_step *s, enum dead_letter_phase phase)
 {
     s->d->phase = (uint8_t)phase;
     s->d->token_sequence = s->next_token;
     s->out->submit = true;
 }
 
-static void letter_publish(struct letter_step *s)
+static void dead_letter_publish(struct letter_step *s)
 {
     s->d->phase = DEAD_LETTER_PUBLISHING;
     s->d->call_no++;
@@ -50,7 +50,7 @@ static void letter_publish(struct letter_step *s)
 }
 
 /* Its offset stays uncommitted meanwhile, so nothing is lost however long this takes. */
-static void letter_wait(struct letter_step *s, enum dead_letter_phase phase)
+static void dead_letter_wait(struct letter_step *s, enum dead_letter_phase phase)
 {
     struct dead_letter *d = s->d;
 
@@ -63,35 +63,35 @@ static void letter_wait(struct letter_step *s, enum dead_letter_phase phase)
     s->out->alert = true;
 }
 
-static void letter_raised(struct letter_step *s)
+static void dead_letter_raised(struct letter_step *s)
 {
     s->d->record = s->ev->record;
     s->d->error = s->ev->error;
     s->d->reason = s->ev->reason;
     s->d->attempts = 0;
-    letter_publish(s);
+    dead_letter_publish(s);
 }
 
-static void letter_delivered(struct letter_step *s)
+static void dead_letter_delivered(struct letter_step *s)
 {
     s->d->call_no++;
     s->out->acknowledge = true;
-    letter_close(s);
+    dead_letter_close(s);
 }
 
 /* The broker's "no" and its silence are one here: the record may not be lost. */
-static void letter_undelivered(struct letter_step *s)
+static void dead_letter_undelivered(struct letter_step *s)
 {
     s->d->call_no++;
-    letter_wait(s, DEAD_LETTER_WAITING);
+    dead_letter_wait(s, DEAD_LETTER_WAITING);
 }
 
-static void letter_publish_again(struct letter_step *s)
+static void dead_letter_publish_again(struct letter_step *s)
 {
-    letter_publish(s);
+    dead_letter_publish(s);
 }
 
-static void letter_store(struct letter_step *s)
+static void dead_letter_store(struct letter_step *s)
 {
     struct dead_letter *d = s->d;
     const struct failed_event_row *row = s->ev->row;
@@ -108,55 +108,55 @@ static void letter_store(struct letter_step *s)
     d->has_key = row->has_key;
     d->has_body = row->has_body;
     d->attempts = 0;
-    letter_commit(s, DEAD_LETTER_STORING);
+    dead_letter_commit(s, DEAD_LETTER_STORING);
 }
 
 /* Stored by us or, as a duplicate, by whoever read the record before. */
-static void letter_stored(struct letter_step *s)
+static void dead_letter_stored(struct letter_step *s)
 {
     s->out->acknowledge = true;
-    letter_close(s);
+    dead_letter_close(s);
 }
 
-static void letter_unstored(struct letter_step *s)
+static void dead_letter_unstored(struct letter_step *s)
 {
-    letter_wait(s, DEAD_LETTER_STORE_WAIT);
+    dead_letter_wait(s, DEAD_LETTER_STORE_WAIT);
 }
 
-static void letter_store_again(struct letter_step *s)
+static void dead_letter_store_again(struct letter_step *s)
 {
-    letter_commit(s, DEAD_LETTER_STORING);
+    dead_letter_commit(s, DEAD_LETTER_STORING);
 }
 
-static void letter_move(struct letter_step *s, enum failed_event_status target)
+static void dead_letter_move(struct letter_step *s, enum failed_event_status target)
 {
     invariant(s->ev->row != NULL);
     s->d->row_id = s->ev->row->row_id;
     s->d->epoch = s->ev->row->epoch;
     s->d->target = (uint8_t)target;
-    letter_commit(s, DEAD_LETTER_MOVING);
+    dead_letter_commit(s, DEAD_LETTER_MOVING);
 }
 
-static void letter_retry(struct letter_step *s)
+static void dead_letter_retry(struct letter_step *s)
 {
-    letter_move(s, FAILED_EVENT_RESOLVED);
+    dead_letter_move(s, FAILED_EVENT_RESOLVED);
 }
 
-static void letter_ignore(struct letter_step *s)
+static void dead_letter_ignore(struct letter_step *s)
 {
-    letter_move(s, FAILED_EVENT_IGNORED);
+    dead_letter_move(s, FAILED_EVENT_IGNORED);
 }
 
-static void letter_moved(struct letter_step *s)
+static void dead_letter_moved(struct letter_step *s)
 {
     s->out->moved = true;
-    letter_close(s);
+    dead_letter_close(s);
 }
 
 /* Not PENDING any more, or not writable: the row is as it was. */
-static void letter_unmoved(struct letter_step *s)
+static void dead_letter_unmoved(struct letter_step *s)
 {
-    letter_close(s);
+    dead_letter_close(s);
 }
 
 #define ___ impossible
@@ -164,13 +164,14 @@ static void letter_unmoved(struct letter_step *s)
 
 /* clang-format off */
 static letter_handler *const table[DEAD_LETTER_PHASE_COUNT][DEAD_LETTER_EV_COUNT] = {
-    /*                           RAISED         STORE         RETRY         IGNORE         APPLIED        REFUSED         DUPLICATE      UNWRITABLE       DELIVERED         REJECTED            NO_VERDICT          TIMER */
-    [DEAD_LETTER_FREE]       = { letter_raised, letter_store, letter_retry, letter_ignore, ___,           ___,            ___,           ___,             ign,              ign,                ign,                ign },
-    [DEAD_LETTER_PUBLISHING] = { ___,           ___,          ___,          ___,           ___,           ___,            ___,           ___,             letter_delivered, letter_undelivered, letter_undelivered, ign },
-    [DEAD_LETTER_WAITING]    = { ___,           ___,          ___,          ___,           ___,           ___,            ___,           ___,             ___,              ___,                ___,                letter_publish_again },
-    [DEAD_LETTER_STORING]    = { ___,           ___,          ___,          ___,           letter_stored, ___,            letter_stored, letter_unstored, ___,              ___,                ___,                ign },
-    [DEAD_LETTER_STORE_WAIT] = { ___,           ___,          ___,          ___,           ___,           ___,            ___,           ___,             ___,              ___,                ___,                letter_store_again },
-    [DEAD_LETTER_MOVING]     = { ___,           ___,          ___,          ___,           letter_moved,  letter_unmoved, ___,           letter_unmoved,  ___,              ___,                ___,                ign },
+    /*                           RAISED                                                                                                                                                                                                                                                                        STORE              RETRY              IGNORE              APPLIED             REFUSED              DUPLICATE           UNWRITABLE            DELIVERED              REJECTED                 NO_VERDICT               TIMER */
+    [DEAD_LETTER_EV_COUNT]   = { /*                           RAISED         STORE         RETRY         IGNORE         APPLIED        REFUSED         DUPLICATE      UNWRITABLE       DELIVERED         REJECTED            NO_VERDICT          TIMER */
+    [DEAD_LETTER_FREE]       = { dead_letter_raised, dead_letter_store, dead_letter_retry, dead_letter_ignore, ___,                ___,                 ___,                ___,                  ign,                   ign,                     ign,                     ign },
+    [DEAD_LETTER_PUBLISHING] = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                ___,                ___,                 ___,                ___,                  dead_letter_delivered, dead_letter_undelivered, dead_letter_undelivered, ign },
+    [DEAD_LETTER_WAITING]    = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                ___,                ___,                 ___,                ___,                  ___,                   ___,                     ___,                     dead_letter_publish_again },
+    [DEAD_LETTER_STORING]    = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                dead_letter_stored, ___,                 dead_letter_stored, dead_letter_unstored, ___,                   ___,                     ___,                     ign },
+    [DEAD_LETTER_STORE_WAIT] = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                ___,                ___,                 ___,                ___,                  ___,                   ___,                     ___,                     dead_letter_store_again },
+    [DEAD_LETTER_MOVING]     = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                dead_letter_moved,  dead_letter_unmoved, ___,                dead_letter_unmoved,  ___,                   ___,                     ___,                     ign },
 };
 /* clang-format on */
 
@@ -179,7 +180,7 @@ bool dead_letter_cell_is_impossible(enum dead_letter_phase phase, enum dead_lett
     return table[phase][type] == impossible;
 }
 
-static bool letter_is_report(uint8_t type)
+static bool dead_letter_is_report(uint8_t type)
 {
     return type == DEAD_LETTER_EV_DELIVERED || type == DEAD_LETTER_EV_REJECTED ||
            type == DEAD_LETTER_EV_NO_VERDICT;
@@ -195,7 +196,7 @@ void dead_letter_step(struct dead_letter *letter, const struct dead_letter_confi
     dead_letter_check(letter);
     memset(out, 0, sizeof(*out));
     out->wake_ms = DEAD_LETTER_WAKE_NONE;
-    if (letter_is_report(event->type) && event->call_no != letter->call_no) {
+    if (dead_letter_is_report(event->type) && event->call_no != letter->call_no) {
         return;
     }
     table[letter->phase][event->type](&s);
@@ -203,7 +204,7 @@ void dead_letter_step(struct dead_letter *letter, const struct dead_letter_confi
 }
 
 /* The retried record's event id: the unit's token, so that sending the unit again keeps it. */
-static struct uuid letter_event_id(struct token token)
+static struct uuid dead_letter_event_id(struct token token)
 {
     struct uuid id;
 
@@ -214,7 +215,7 @@ static struct uuid letter_event_id(struct token token)
     return id;
 }
 
-static void letter_unit_open(const struct dead_letter *d, struct failed_event_row *row)
+static void dead_letter_unit_open(const struct dead_letter *d, struct failed_event_row *row)
 {
     row->origin_offset = d->origin_offset;
     row->origin_at_ms = d->origin_at_ms;
@@ -241,7 +242,7 @@ void dead_letter_unit(const struct dead_letter *letter, uint64_t token_process, 
     u->row.token = unit->token;
     if (letter->phase == DEAD_LETTER_STORING) {
         unit->kind = UNIT_FAILED_EVENT_OPEN;
-        letter_unit_open(letter, &u->row);
+        dead_letter_unit_open(letter, &u->row);
         return;
     }
     unit->kind = UNIT_FAILED_EVENT_MOVE;
@@ -250,7 +251,7 @@ void dead_letter_unit(const struct dead_letter *letter, uint64_t token_process, 
     u->row.status = letter->target;
     u->guard_epoch = letter->epoch;
     if (letter->target == FAILED_EVENT_RESOLVED) {
-        u->event_id = letter_event_id(unit->token);
+        u->event_id = dead_letter_event_id(unit->token);
     }
 }
 
