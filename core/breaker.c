@@ -77,10 +77,19 @@ void breaker_init(struct breaker *breaker)
     *breaker = (struct breaker){.state = BREAKER_CLOSED};
 }
 
+/* Kernighan's loop: a round for each bad call. The compiler's popcount would link libgcc. */
+static uint32_t breaker_bits(uint64_t word)
+{
+    uint32_t bits = 0;
+    for (; word != 0; word &= word - 1) {
+        bits++;
+    }
+    return bits;
+}
+
 static uint32_t breaker_bad_calls(const struct breaker *breaker)
 {
-    return (uint32_t)(__builtin_popcountll(breaker->bad[0]) +
-                      __builtin_popcountll(breaker->bad[1]));
+    return breaker_bits(breaker->bad[0]) + breaker_bits(breaker->bad[1]);
 }
 
 /* Shifts a verdict in, and the one that leaves the window out. */
