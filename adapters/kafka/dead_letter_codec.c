@@ -249,7 +249,7 @@ static bool read_big_endian(const struct kafka_header *header, size_t bytes, int
     return true;
 }
 
-static void read_coordinates(const struct kafka_record *record, struct dead_letter *letter)
+static void read_coordinates(const struct kafka_record *record, struct dead_letter_decoded *letter)
 {
     const struct kafka_header *headers = record->headers;
     size_t count = record->header_count;
@@ -313,9 +313,9 @@ static void read_error(const struct kafka_record *record, char error[DEAD_LETTER
     error[written] = '\0';
 }
 
-bool dead_letter_codec_read(const struct kafka_record *record, struct dead_letter *letter)
+bool dead_letter_codec_read(const struct kafka_record *record, struct dead_letter_decoded *letter)
 {
-    struct dead_letter result = {.partition = 0};
+    struct dead_letter_decoded result = {.partition = 0};
     if (!read_topic(record, result.topic)) {
         return false;
     }

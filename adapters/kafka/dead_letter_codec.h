@@ -40,7 +40,7 @@ MUST_USE bool dead_letter_codec_headers(const struct kafka_record *record, const
                                         uint8_t *headers, size_t capacity, size_t *len);
 
 /* What the DLT consumer stores of a record. Texts are NUL-terminated. */
-struct dead_letter {
+struct dead_letter_decoded {
     /* Where a retry goes: never a name that ends in .DLT. */
     char topic[KAFKA_TOPIC_MAX + 1];
     /* The coordinates of the last origin; where a header of theirs is missing or has another
@@ -58,7 +58,8 @@ struct dead_letter {
  * Reads any record of a DLT. False, `letter` untouched, only where no topic to go back to can be
  * told: no valid kafka_dlt-original-topic, and the record's own topic is no valid name + ".DLT".
  */
-MUST_USE bool dead_letter_codec_read(const struct kafka_record *record, struct dead_letter *letter);
+MUST_USE bool dead_letter_codec_read(const struct kafka_record *record,
+                                     struct dead_letter_decoded *letter);
 
 /*
  * Writes the headers that the record is sent back with, in record_headers encoding: all of them

@@ -173,7 +173,7 @@ static void a_dead_letter_goes_back_to_its_origin_never_to_the_dlt(void **state)
     (void)state;
     struct kafka_record origin = codec_record("hello", 5);
     bury(&origin, 3);
-    struct dead_letter letter;
+    struct dead_letter_decoded letter;
     assert_true(dead_letter_codec_read(&dlt.record, &letter));
     assert_string_equal(letter.topic, "trip_events");
     assert_true(letter.from_headers);
@@ -196,7 +196,7 @@ static void without_headers_the_dlt_s_own_name_and_coordinates_tell(void **state
     struct kafka_record record = codec_record("hello", 5);
     record.topic = "trip_events.DLT";
     record.topic_len = strlen(record.topic);
-    struct dead_letter letter;
+    struct dead_letter_decoded letter;
     assert_true(dead_letter_codec_read(&record, &letter));
     assert_string_equal(letter.topic, "trip_events");
     assert_false(letter.from_headers);
@@ -210,7 +210,7 @@ static void without_headers_the_dlt_s_own_name_and_coordinates_tell(void **state
 static void without_a_topic_to_go_back_to_there_is_no_letter(void **state)
 {
     (void)state;
-    struct dead_letter letter;
+    struct dead_letter_decoded letter;
     const char *const names[] = {"trip_events", ".DLT", "", "trip events.DLT", "DLT"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct kafka_record record = codec_record("hello", 5);
@@ -233,7 +233,7 @@ static void headers_of_another_length_leave_the_record_its_own_coordinates(void 
                 dlt.list[j].value_len = i == 3 ? 0 : 3;
             }
         }
-        struct dead_letter letter;
+        struct dead_letter_decoded letter;
         assert_true(dead_letter_codec_read(&dlt.record, &letter));
         assert_string_equal(letter.topic, "trip_events");
         if (i < 3) {
@@ -252,7 +252,7 @@ static void a_second_round_keeps_the_first_timestamp_and_tells_the_last_origin(v
     assert_int_equal(count_of(&retried.record, EXCEPTION "message"), 0);
     assert_int_equal(count_of(&retried.record, ORIGINAL "timestamp"), 1);
     bury(&retried.record, 4);
-    struct dead_letter letter;
+    struct dead_letter_decoded letter;
     assert_true(dead_letter_codec_read(&dlt.record, &letter));
     assert_int_equal(letter.offset, 90);
     assert_int_equal(letter.timestamp_ms, origin.timestamp_ms + 5);
@@ -273,7 +273,7 @@ static void a_record_that_comes_round_for_ever_does_not_grow(void **state)
     for (int64_t round = 1; round < 40; round++) {
         send_back(100 + round, origin.timestamp_ms + round);
         bury(&retried.record, round);
-        struct dead_letter letter;
+        struct dead_letter_decoded letter;
         assert_true(dead_letter_codec_read(&dlt.record, &letter));
         assert_int_equal(letter.offset, 100 + round);
         assert_int_equal(letter.first_timestamp_ms, origin.timestamp_ms);
@@ -302,7 +302,7 @@ static void headers_at_the_bounds_still_make_a_dead_letter_with_its_origin(void 
     struct kafka_record origin = codec_record("hello", 5);
     origin.headers = many;
     origin.header_count = KAFKA_HEADERS_MAX;
-    struct dead_letter letter;
+    struct dead_letter_decoded letter;
     bury(&origin, 3);
     assert_true(dead_letter_codec_read(&dlt.record, &letter));
     assert_true(letter.from_headers);
@@ -341,7 +341,7 @@ static void an_error_text_is_utf_8_whatever_the_header_holds(void **state)
     const char raw[] = "a\xff\0\xc0\x80\xed\xa0\x80\xf0\x9f\x9a\x95\xec\x9b";
     message.value = (const uint8_t *)raw;
     message.value_len = sizeof(raw) - 1;
-    struct dead_letter letter;
+    struct dead_letter_decoded letter;
     assert_true(dead_letter_codec_read(&record, &letter));
     assert_string_equal(letter.error, "a???????\xf0\x9f\x9a\x95??");
 
@@ -380,7 +380,7 @@ static void random_headers_never_break_the_reader(void **state)
             list[i].value_len = len;
             list[i].has_value = codec_random_below(&seed, 5) != 0;
         }
-        struct dead_letter letter;
+        struct dead_letter_decoded letter;
         if (dead_letter_codec_read(&record, &letter)) {
             assert_in_range(strlen(letter.topic), 1, KAFKA_TOPIC_MAX);
         }
