@@ -72,7 +72,7 @@ static void dead_letter_raised(struct letter_step *s)
     dead_letter_publish(s);
 }
 
-static void dead_letter_delivered(struct letter_step *s)
+static void dead_letter_done(struct letter_step *s)
 {
     s->d->call_no++;
     s->out->acknowledge = true;
@@ -80,13 +80,13 @@ static void dead_letter_delivered(struct letter_step *s)
 }
 
 /* The broker's "no" and its silence are one here: the record may not be lost. */
-static void dead_letter_undelivered(struct letter_step *s)
+static void dead_letter_later(struct letter_step *s)
 {
     s->d->call_no++;
     dead_letter_wait(s, DEAD_LETTER_WAITING);
 }
 
-static void dead_letter_publish_again(struct letter_step *s)
+static void dead_letter_again(struct letter_step *s)
 {
     dead_letter_publish(s);
 }
@@ -164,14 +164,33 @@ static void dead_letter_unmoved(struct letter_step *s)
 
 /* clang-format off */
 static letter_handler *const table[DEAD_LETTER_PHASE_COUNT][DEAD_LETTER_EV_COUNT] = {
-    /*                           RAISED                                                                                                                                                                                                                                                                        STORE              RETRY              IGNORE              APPLIED             REFUSED              DUPLICATE           UNWRITABLE            DELIVERED              REJECTED                 NO_VERDICT               TIMER */
-    [DEAD_LETTER_EV_COUNT]   = { /*                           RAISED         STORE         RETRY         IGNORE         APPLIED        REFUSED         DUPLICATE      UNWRITABLE       DELIVERED         REJECTED            NO_VERDICT          TIMER */
-    [DEAD_LETTER_FREE]       = { dead_letter_raised, dead_letter_store, dead_letter_retry, dead_letter_ignore, ___,                ___,                 ___,                ___,                  ign,                   ign,                     ign,                     ign },
-    [DEAD_LETTER_PUBLISHING] = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                ___,                ___,                 ___,                ___,                  dead_letter_delivered, dead_letter_undelivered, dead_letter_undelivered, ign },
-    [DEAD_LETTER_WAITING]    = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                ___,                ___,                 ___,                ___,                  ___,                   ___,                     ___,                     dead_letter_publish_again },
-    [DEAD_LETTER_STORING]    = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                dead_letter_stored, ___,                 dead_letter_stored, dead_letter_unstored, ___,                   ___,                     ___,                     ign },
-    [DEAD_LETTER_STORE_WAIT] = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                ___,                ___,                 ___,                ___,                  ___,                   ___,                     ___,                     dead_letter_store_again },
-    [DEAD_LETTER_MOVING]     = { ___,                                                                                                                                                                                                                                                                          ___,               ___,               ___,                dead_letter_moved,  dead_letter_unmoved, ___,                dead_letter_unmoved,  ___,                   ___,                     ___,                     ign },
+    /*  RAISED              STORE              RETRY              IGNORE
+        APPLIED             REFUSED              DUPLICATE           UNWRITABLE
+        DELIVERED         REJECTED           NO_VERDICT         TIMER */
+    [DEAD_LETTER_FREE] = {
+        dead_letter_raised, dead_letter_store, dead_letter_retry, dead_letter_ignore,
+        ___,                ___,                 ___,                ___,
+        ign,              ign,               ign,               ign },
+    [DEAD_LETTER_PUBLISHING] = {
+        ___,                ___,               ___,               ___,
+        ___,                ___,                 ___,                ___,
+        dead_letter_done, dead_letter_later, dead_letter_later, ign },
+    [DEAD_LETTER_WAITING] = {
+        ___,                ___,               ___,               ___,
+        ___,                ___,                 ___,                ___,
+        ___,              ___,               ___,               dead_letter_again },
+    [DEAD_LETTER_STORING] = {
+        ___,                ___,               ___,               ___,
+        dead_letter_stored, ___,                 dead_letter_stored, dead_letter_unstored,
+        ___,              ___,               ___,               ign },
+    [DEAD_LETTER_STORE_WAIT] = {
+        ___,                ___,               ___,               ___,
+        ___,                ___,                 ___,                ___,
+        ___,              ___,               ___,               dead_letter_store_again },
+    [DEAD_LETTER_MOVING] = {
+        ___,                ___,               ___,               ___,
+        dead_letter_moved,  dead_letter_unmoved, ___,                dead_letter_unmoved,
+        ___,              ___,               ___,               ign },
 };
 /* clang-format on */
 

@@ -147,12 +147,23 @@ static void outbox_lost(struct outbox_step *s)
 
 /* clang-format off */
 static outbox_handler *const table[OUTBOX_PHASE_COUNT][OUTBOX_EV_COUNT] = {
-    /*                           COMMITTED         DUE         APPLIED          REFUSED      UNWRITABLE   DELIVERED         REJECTED         NO_VERDICT */
-    [OUTBOX_PHASE_FREE]       = { outbox_committed, outbox_due, ___,             ___,         ___,         ign,              ign,             ign },
-    [OUTBOX_PHASE_TAKING]     = { ___,              ___,        outbox_taken,    outbox_lost, outbox_lost, ___,              ___,             ___ },
-    [OUTBOX_PHASE_PUBLISHING] = { ___,              ___,        ___,             ___,         ___,         outbox_delivered, outbox_rejected, outbox_no_verdict },
-    [OUTBOX_PHASE_MARKING]    = { ___,              ___,        outbox_marked,   outbox_lost, outbox_lost, ___,              ___,             ___ },
-    [OUTBOX_PHASE_RETURNING]  = { ___,              ___,        outbox_returned, outbox_lost, outbox_lost, ___,              ___,             ___ },
+    /*  COMMITTED         DUE         APPLIED          REFUSED      UNWRITABLE
+        DELIVERED         REJECTED         NO_VERDICT */
+    [OUTBOX_PHASE_FREE] = {
+        outbox_committed, outbox_due, ___,             ___,         ___,
+        ign,              ign,             ign },
+    [OUTBOX_PHASE_TAKING] = {
+        ___,              ___,        outbox_taken,    outbox_lost, outbox_lost,
+        ___,              ___,             ___ },
+    [OUTBOX_PHASE_PUBLISHING] = {
+        ___,              ___,        ___,             ___,         ___,
+        outbox_delivered, outbox_rejected, outbox_no_verdict },
+    [OUTBOX_PHASE_MARKING] = {
+        ___,              ___,        outbox_marked,   outbox_lost, outbox_lost,
+        ___,              ___,             ___ },
+    [OUTBOX_PHASE_RETURNING] = {
+        ___,              ___,        outbox_returned, outbox_lost, outbox_lost,
+        ___,              ___,             ___ },
 };
 /* clang-format on */
 

@@ -24,28 +24,93 @@ static void impossible(struct step *s)
 
 /* clang-format off */
 static handler *const table[PHASE_COUNT][PAYMENT_EV_COUNT] = {
-    /*                       ARRIVED         DUE         OPERATOR         FARE             PAYER            APPLIED          REFUSED                DUPLICATE         UNWRITABLE              ANSWER                  TIMER */
-    [PHASE_FREE]          = { intake_arrived, rescue_due, rescue_operator, ign,             ign,             ___,             ___,                   ___,              ___,                    ign,                    ign },
-    [PHASE_LOOKING_UP]    = { ___,            ___,        ___,             intake_answered, intake_answered, ___,             ___,                   ___,              ___,                    ___,                    ign },
-    [PHASE_LOOKUP_WAIT]   = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    ___,                    intake_timer },
-    [PHASE_GATED]         = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    ___,                    intake_gate_timer },
-    [PHASE_OPENING]       = { ___,            ___,        ___,             ign,             ign,             intake_applied,  ___,                   intake_duplicate, intake_unwritable,      ___,                    ign },
-    [PHASE_CLAIMING]      = { ___,            ___,        ___,             ign,             ign,             intake_applied,  claim_refused,         ___,              intake_unwritable,      ___,                    ign },
-    [PHASE_CHARGING]      = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    charge_answered,        ign },
-    [PHASE_CHARGE_WAIT]   = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    ___,                    charge_again },
-    [PHASE_ASKING]        = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    charge_asked,           ign },
-    [PHASE_ASK_WAIT]      = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    ___,                    charge_ask_again },
-    [PHASE_FINISHING]     = { ___,            ___,        ___,             ign,             ign,             finish_applied,  finish_refused,        ___,              finish_unwritable,      ___,                    ign },
-    [PHASE_INTENDING]     = { ___,            ___,        ___,             ign,             ign,             refund_intended, refund_intent_refused, ___,              hold_unit,              ___,                    ign },
-    [PHASE_CANCELLING]    = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    refund_cancel_answered, ign },
-    [PHASE_CANCEL_WAIT]   = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    ___,                    refund_cancel_timer },
-    [PHASE_CANCEL_ASKING] = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    refund_asked,           ign },
-    [PHASE_NUMBERING]     = { ___,            ___,        ___,             ign,             ign,             refund_numbered, lost_row,              ___,              hold_unit,              ___,                    ign },
-    [PHASE_REFUNDING]     = { ___,            ___,        ___,             ign,             ign,             refund_applied,  lost_row,              ___,              hold_unit,              ___,                    ign },
-    [PHASE_TAKING]        = { ___,            ___,        ___,             ign,             ign,             rescue_taken,    lost_row,              ___,              rescue_park_unwritable, ___,                    ign },
-    [PHASE_INSPECTING]    = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    rescue_inspected,       ign },
-    [PHASE_PARKING]       = { ___,            ___,        ___,             ign,             ign,             rescue_parked,   lost_row,              ___,              hold_unit,              ___,                    ign },
-    [PHASE_HOLDING]       = { ___,            ___,        ___,             ign,             ign,             ___,             ___,                   ___,              ___,                    ___,                    hold_timer },
+    /*  ARRIVED         DUE         OPERATOR         FARE             PAYER
+        APPLIED          REFUSED                DUPLICATE         UNWRITABLE
+        ANSWER                  TIMER */
+    [PHASE_FREE] = {
+        intake_arrived, rescue_due, rescue_operator, ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ign,                    ign },
+    [PHASE_LOOKING_UP] = {
+        ___,            ___,        ___,             intake_answered, intake_answered,
+        ___,             ___,                   ___,              ___,
+        ___,                    ign },
+    [PHASE_LOOKUP_WAIT] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ___,                    intake_timer },
+    [PHASE_GATED] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ___,                    intake_gate_timer },
+    [PHASE_OPENING] = {
+        ___,            ___,        ___,             ign,             ign,
+        intake_applied,  ___,                   intake_duplicate, intake_unwritable,
+        ___,                    ign },
+    [PHASE_CLAIMING] = {
+        ___,            ___,        ___,             ign,             ign,
+        intake_applied,  claim_refused,         ___,              intake_unwritable,
+        ___,                    ign },
+    [PHASE_CHARGING] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        charge_answered,        ign },
+    [PHASE_CHARGE_WAIT] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ___,                    charge_again },
+    [PHASE_ASKING] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        charge_asked,           ign },
+    [PHASE_ASK_WAIT] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ___,                    charge_ask_again },
+    [PHASE_FINISHING] = {
+        ___,            ___,        ___,             ign,             ign,
+        finish_applied,  finish_refused,        ___,              finish_unwritable,
+        ___,                    ign },
+    [PHASE_INTENDING] = {
+        ___,            ___,        ___,             ign,             ign,
+        refund_intended, refund_intent_refused, ___,              hold_unit,
+        ___,                    ign },
+    [PHASE_CANCELLING] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        refund_cancel_answered, ign },
+    [PHASE_CANCEL_WAIT] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ___,                    refund_cancel_timer },
+    [PHASE_CANCEL_ASKING] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        refund_asked,           ign },
+    [PHASE_NUMBERING] = {
+        ___,            ___,        ___,             ign,             ign,
+        refund_numbered, lost_row,              ___,              hold_unit,
+        ___,                    ign },
+    [PHASE_REFUNDING] = {
+        ___,            ___,        ___,             ign,             ign,
+        refund_applied,  lost_row,              ___,              hold_unit,
+        ___,                    ign },
+    [PHASE_TAKING] = {
+        ___,            ___,        ___,             ign,             ign,
+        rescue_taken,    lost_row,              ___,              rescue_park_unwritable,
+        ___,                    ign },
+    [PHASE_INSPECTING] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        rescue_inspected,       ign },
+    [PHASE_PARKING] = {
+        ___,            ___,        ___,             ign,             ign,
+        rescue_parked,   lost_row,              ___,              hold_unit,
+        ___,                    ign },
+    [PHASE_HOLDING] = {
+        ___,            ___,        ___,             ign,             ign,
+        ___,             ___,                   ___,              ___,
+        ___,                    hold_timer },
 };
 /* clang-format on */
 
