@@ -257,9 +257,9 @@ void payment_load(struct step *s, const struct payment_row *row)
     p->reason = row->reason;
     p->claimed_ms = row->claimed_age_ms == AGE_NONE ? AGE_NONE : now - row->claimed_age_ms;
     p->cancel_ms = row->cancel_age_ms == AGE_NONE ? AGE_NONE : now - row->cancel_age_ms;
-    p->account = row->pg_account == 0                     ? ACCOUNT_NONE
+    p->account = row->pg_account == 0                    ? ACCOUNT_NONE
                  : row->pg_account == s->ctx->pg_account ? ACCOUNT_OURS
-                                                          : ACCOUNT_OTHER;
+                                                         : ACCOUNT_OTHER;
 }
 
 static bool in_claim(uint8_t phase)
@@ -282,7 +282,8 @@ static void check_claim(const struct payment *p)
     invariant((p->flags & PAYMENT_ACKED) != 0);
 }
 
-/* A cancel is only ever on its way where its intent, with the PG's id, is durable or outstanding. */
+/* A cancel is only ever on its way where its intent, with the PG's id, is durable or outstanding.
+ */
 static void check_cancel(const struct payment *p)
 {
     invariant(p->refund_state == REFUND_INTENDED);

@@ -234,7 +234,7 @@ void intake_gate_timer(struct step *s)
     struct payment *p = s->p;
 
     if (s->ctx->now_ms - p->since_ms > s->ctx->config->lookup_fresh_ms) {
-        p->flags &= (uint16_t)~(PAYMENT_FARE_KNOWN | PAYMENT_PAYER_KNOWN | PAYMENT_NO_METHOD);
+        p->flags &= (uint16_t) ~(PAYMENT_FARE_KNOWN | PAYMENT_PAYER_KNOWN | PAYMENT_NO_METHOD);
         p->since_ms = AGE_NONE;
         intake_ask(s);
         return;
@@ -260,7 +260,7 @@ void intake_applied(struct step *s)
         return;
     }
     p->claimed_ms = p->since_ms;
-    p->flags &= (uint16_t)~(PAYMENT_CLAIM_NOW | PAYMENT_LEFT);
+    p->flags &= (uint16_t) ~(PAYMENT_CLAIM_NOW | PAYMENT_LEFT);
     charge_claimed(s);
 }
 

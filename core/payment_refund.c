@@ -1,4 +1,4 @@
-/* payment_refund.c - refund intent, cancel, the cancel's number, and reconciling a lost approval. */
+/* payment_refund.c - refund intent, cancel, its number, and reconciling a lost approval. */
 #include "payment_internal.h"
 
 /* Makes the intent durable, with the PG's id, before any cancel is sent. */

@@ -1,4 +1,4 @@
-/* payment_rescue.c - takeover of a due row, inspection at the PG, parking; the operator's wishes. */
+/* payment_rescue.c - takeover of a due row, inspection, parking; the operator's wishes. */
 #include "payment_internal.h"
 
 /* Only a look-up after this age counts as absent. */
@@ -116,8 +116,7 @@ static void rescue_absent(struct step *s)
         rescue_rechecked(s);
         return;
     }
-    if (p->claimed_ms == AGE_NONE ||
-        s->ctx->now_ms - p->claimed_ms < absence_wait_ms(config)) {
+    if (p->claimed_ms == AGE_NONE || s->ctx->now_ms - p->claimed_ms < absence_wait_ms(config)) {
         p->attempts = 0;
         rescue_park(s, PAYMENT_DUE_ABSENT);
         return;
@@ -135,9 +134,8 @@ static void rescue_nothing_held(struct step *s)
 {
     struct payment *p = s->p;
     const struct pg_answer *a = &s->ev->as.pg;
-    enum payment_reason reason = a->status == PG_ABORTED || a->status == PG_EXPIRED
-                                     ? REASON_DECLINED
-                                     : REASON_CANCELLED;
+    enum payment_reason reason =
+        a->status == PG_ABORTED || a->status == PG_EXPIRED ? REASON_DECLINED : REASON_CANCELLED;
 
     if (p->refund_state == REFUND_INTENDED) {
         refund_finish(s);

@@ -38,9 +38,9 @@ bool payment_is_committing(const struct payment *p)
 
 bool payment_is_calling(const struct payment *p)
 {
-    return p->phase == PHASE_LOOKING_UP || p->phase == PHASE_CHARGING ||
-           p->phase == PHASE_ASKING || p->phase == PHASE_CANCELLING ||
-           p->phase == PHASE_CANCEL_ASKING || p->phase == PHASE_INSPECTING;
+    return p->phase == PHASE_LOOKING_UP || p->phase == PHASE_CHARGING || p->phase == PHASE_ASKING ||
+           p->phase == PHASE_CANCELLING || p->phase == PHASE_CANCEL_ASKING ||
+           p->phase == PHASE_INSPECTING;
 }
 
 enum outcome_type payment_outcome(const struct payment *p)
@@ -146,8 +146,8 @@ void payment_unit(const struct payment *payment, const struct payment_config *co
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
-#define HOUR_MS (60 * MINUTE_MS)
-#define DAY_MS (24 * HOUR_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
 
 struct payment_config payment_config_default(void)
 {
@@ -191,10 +191,10 @@ bool payment_config_ok(const struct payment_config *config, int64_t pg_timeout_m
 }
 
 static const char *const phase_names[PHASE_COUNT] = {
-    "free",       "looking_up", "lookup_wait",   "gated",     "opening",   "claiming",  "charging",
-    "charge_wait", "asking",    "ask_wait",      "finishing", "intending", "cancelling",
-    "cancel_wait", "cancel_asking", "numbering", "refunding", "taking",    "inspecting", "parking",
-    "holding",
+    "free",       "looking_up",  "lookup_wait",   "gated",     "opening",   "claiming",
+    "charging",   "charge_wait", "asking",        "ask_wait",  "finishing", "intending",
+    "cancelling", "cancel_wait", "cancel_asking", "numbering", "refunding", "taking",
+    "inspecting", "parking",     "holding",
 };
 
 const char *payment_phase_name(enum payment_phase phase)
@@ -203,8 +203,9 @@ const char *payment_phase_name(enum payment_phase phase)
 }
 
 static const char *const dead_letter_names[DEAD_LETTER_REASON_COUNT] = {
-    "none",          "malformed",       "too_old",       "fare_refused", "payer_refused",
-    "pricing_trouble", "users_trouble", "id_collision", "unwritable",
+    "none",          "malformed",     "too_old",
+    "fare_refused",  "payer_refused", "pricing_trouble",
+    "users_trouble", "id_collision",  "unwritable",
 };
 
 const char *dead_letter_reason_name(enum dead_letter_reason reason)
