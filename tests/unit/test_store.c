@@ -118,6 +118,7 @@ static void assert_id_field(const struct unit *unit, text_id *field)
     assert_false(fits_with(unit, field, text_of(STORE_ID_MAX + 1)));
     assert_false(fits_with(unit, field, text("\xc3\xa1")));
     assert_false(fits_with(unit, field, text("a\tb")));
+    assert_false(fits_with(unit, field, text("a\x1f")));
     assert_false(fits_with(unit, field, text("a\x7f")));
     assert_false(fits_with(unit, field, texts_intern(texts, "a\0b", 3)));
     assert_false(fits_with(unit, field, texts_intern(texts, "\0", 1)));

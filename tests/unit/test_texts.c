@@ -1,6 +1,7 @@
 #include "texts.h"
 #include "unit_support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,23 @@ static void as_many_texts_and_bytes_fit_as_were_asked_for(void **state)
         char bytes[2] = {(char)i, (char)(i / 7)};
         assert_int_equal(texts_intern(texts, bytes, 2), i + 1);
     }
+    texts_check(texts);
+    free(texts);
+}
+
+/* So many that some pairs have one 32-bit hash. */
+static void texts_whose_hashes_collide_stay_apart(void **state)
+{
+    (void)state;
+    const uint32_t count = 300000;
+    struct texts *texts = texts_make(count, count * 20);
+    for (uint32_t i = 0; i < count; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof(name), "trip-%u", i);
+        assert_int_equal(texts_intern_string(texts, name), i + 1);
+    }
+    assert_string_equal(texts_string(texts, 1), "trip-0");
+    assert_string_equal(texts_string(texts, count), "trip-299999");
     texts_check(texts);
     free(texts);
 }
@@ -288,6 +306,7 @@ int main(void)
         cmocka_unit_test(no_text_and_the_empty_text_differ),
         cmocka_unit_test(a_full_pool_takes_nothing_more_and_keeps_what_it_has),
         cmocka_unit_test(as_many_texts_and_bytes_fit_as_were_asked_for),
+        cmocka_unit_test(texts_whose_hashes_collide_stay_apart),
         cmocka_unit_test(a_sweep_keeps_marked_texts_and_their_handles),
         cmocka_unit_test(marks_last_for_one_sweep),
         cmocka_unit_test(a_copy_of_the_block_is_a_copy_of_the_pool),
