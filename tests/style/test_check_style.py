@@ -58,6 +58,7 @@ HARMLESS = [
     ("one_file_includes_civetweb", "server/b.c", "/*\n#include <civetweb.h>\n*/\n"),
     ("headers_are_commented", "fakes/b.h", "/* b.h */\n/* Both. */\nint b(void);\nint c(int);"),
     ("headers_are_commented", "fakes/b.h", "/* b.h */\nstruct b {\n    int (*open)(void);\n};\n"),
+    ("headers_are_commented", "fakes/b_internal.h", "/* b_internal.h */\n\nint b(void);\n"),
 ]
 
 

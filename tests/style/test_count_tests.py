@@ -19,6 +19,8 @@ CASES = [
     ("two groups", OK + SKIP + SKIP_END + OK, 0, 0, 0, "2 passed, 0 failed, 1 skipped"),
     ("two failed", OK + BAD + BAD + BAD_END, 1, 0, 8, "1 passed, 2 failed, 0 skipped"),
     ("crashed", OK + "[ RUN      ] b\n", 1, 0, 8, "1 passed, 1 failed, 0 skipped"),
+    ("p crashed, q failed", OK + "2/2 Testing: q\n" + BAD + BAD + BAD_END, 1, 0, 8,
+     "1 passed, 3 failed, 0 skipped"),
     ("leaked", OK + "LeakSanitizer: detected memory leaks\n", 1, 0, 8,
      "1 passed, 1 failed, 0 skipped"),
     ("plain", "", 0, 0, 0, "1 passed, 0 failed, 0 skipped"),
@@ -35,7 +37,7 @@ def closing_line(output, is_failed, is_skipped, ctest_status):
             log = f"1/1 Testing: p\n1/1 Test: p\n{output}<end of output>\nTest Passed.\n"
             Path(folder, "LastTest.log").write_text(log, encoding="utf-8")
         if is_failed:
-            Path(folder, "LastTestsFailed.log").write_text("7:p\n", encoding="utf-8")
+            Path(folder, "LastTestsFailed.log").write_text("7:p\n8:q\n", encoding="utf-8")
         if is_skipped:
             Path(folder, "LastTestsDisabled.log").write_text("7:p\n", encoding="utf-8")
         done = subprocess.run([sys.executable, "-B", str(COUNTER), folder, str(ctest_status)],
