@@ -56,19 +56,19 @@ struct engine_config {
     struct outbox_config outbox;
     struct dead_letter_config dead_letter;
     struct breaker_config breakers[GATE_COUNT];
-    int64_t max_trip_age_ms;     /* records older than this are dead letters */
-    int64_t batch_linger_ms;     /* how long a unit waits for others; 0: not at all */
-    int64_t resend_ms;           /* base of the back-off before a batch is sent again */
+    int64_t max_trip_age_ms; /* records older than this are dead letters */
+    int64_t batch_linger_ms; /* how long a unit waits for others; 0: not at all */
+    int64_t resend_ms;       /* base of the back-off before a batch is sent again */
     int64_t resend_max_ms;
     int64_t rescue_interval_ms;
     int64_t outbox_poll_ms;
-    int64_t outbox_keep_ms;      /* DONE rows older than this are deleted */
-    int64_t commit_interval_ms;  /* offsets are committed at most this often */
-    int64_t gate_poll_ms;        /* how soon a waiting payment asks a breaker again */
+    int64_t outbox_keep_ms;     /* DONE rows older than this are deleted */
+    int64_t commit_interval_ms; /* offsets are committed at most this often */
+    int64_t gate_poll_ms;       /* how soon a waiting payment asks a breaker again */
     int32_t lease_most_ms;
     int32_t lease_least_ms;
-    int32_t cleanup_at_ms;       /* local time of day of the cleanup: 03:00 */
-    int32_t zone_offset_ms;      /* local time - UTC */
+    int32_t cleanup_at_ms;  /* local time of day of the cleanup: 03:00 */
+    int32_t zone_offset_ms; /* local time - UTC */
     uint32_t purge_limit;
 };
 
@@ -90,10 +90,10 @@ struct engine_record {
     int32_t partition;
     uint32_t assignment; /* of the partition, as in EV_ASSIGNED */
     int64_t offset;
-    int64_t timestamp_ms; /* the record's FIRST timestamp, Unix ms: a retry keeps it */
-    struct payment_arrival trip; /* TRIP */
-    text_id record;              /* TRIP, MALFORMED: the raw record, for the DLT */
-    text_id error;               /* MALFORMED */
+    int64_t timestamp_ms;         /* the record's FIRST timestamp, Unix ms: a retry keeps it */
+    struct payment_arrival trip;  /* TRIP */
+    text_id record;               /* TRIP, MALFORMED: the raw record, for the DLT */
+    text_id error;                /* MALFORMED */
     struct failed_event_row dead; /* DEAD */
 };
 
@@ -103,11 +103,11 @@ enum publish_kind { PUBLISH_OUTBOX = 1, PUBLISH_DEAD_LETTER };
 enum admin_op { ADMIN_REFUND = 1, ADMIN_ADOPT, ADMIN_RETRY_ALL, ADMIN_IGNORE };
 
 struct engine_admin {
-    uint8_t op;       /* enum admin_op */
-    uint32_t request; /* the driver's number, comes back in FX_REPLY */
-    text_id topic;    /* RETRY_ALL; TEXT_NONE: all */
-    struct payment_row payment;        /* REFUND, ADOPT: the row as it was read */
-    struct failed_event_row failed;    /* IGNORE: row_id, status and epoch as read */
+    uint8_t op;                     /* enum admin_op */
+    uint32_t request;               /* the driver's number, comes back in FX_REPLY */
+    text_id topic;                  /* RETRY_ALL; TEXT_NONE: all */
+    struct payment_row payment;     /* REFUND, ADOPT: the row as it was read */
+    struct failed_event_row failed; /* IGNORE: row_id, status and epoch as read */
 };
 
 enum engine_event_type {
@@ -198,10 +198,10 @@ enum effect_kind {
     FX_OFFSET,      /* partition, assignment, value: offset to commit; slot: topic */
     FX_PAUSE,       /* partition, assignment; slot: topic */
     FX_RESUME,
-    FX_REPLY,       /* slot: request; call_no: enum operator_reply; value, count: retried, refused */
-    FX_ALERT,       /* call_no: enum payment_alert; text: trip id; slot: payment slot */
-    FX_NOTE,        /* call_no: enum engine_note; text: trip id: for counters and logs */
-    FX_STOPPED,     /* after EV_STOP: nothing is in flight any more */
+    FX_REPLY,   /* slot: request; call_no: enum operator_reply; value, count: retried, refused */
+    FX_ALERT,   /* call_no: enum payment_alert; text: trip id; slot: payment slot */
+    FX_NOTE,    /* call_no: enum engine_note; text: trip id: for counters and logs */
+    FX_STOPPED, /* after EV_STOP: nothing is in flight any more */
 };
 
 /* What happened, for metrics; nothing depends on it. */
@@ -249,8 +249,7 @@ struct engine_identity {
 /* Makes an idle engine in `block` (8-byte aligned, engine_size() bytes). */
 struct engine *engine_init(void *block, const struct engine_limits *limits,
                            const struct engine_config *config,
-                           const struct engine_identity *identity, int64_t now_ms,
-                           int64_t wall_ms);
+                           const struct engine_identity *identity, int64_t now_ms, int64_t wall_ms);
 
 /*
  * One step. Writes at most engine_effects_max() effects and returns how many. Stale answers (a

@@ -49,14 +49,14 @@ enum pg_code_class {
 };
 
 struct pg_answer {
-    uint8_t kind;       /* enum pg_answer_kind */
-    uint8_t code_class; /* enum pg_code_class, of PG_ANSWER_ERROR */
-    uint8_t status;     /* enum pg_status, of PG_ANSWER_PAYMENT */
+    uint8_t kind;          /* enum pg_answer_kind */
+    uint8_t code_class;    /* enum pg_code_class, of PG_ANSWER_ERROR */
+    uint8_t status;        /* enum pg_status, of PG_ANSWER_PAYMENT */
     uint8_t order_matches; /* the object's orderId is the one that was asked */
     uint8_t currency_krw;
-    text_id pg_id;      /* paymentKey; TEXT_NONE where missing */
-    text_id code;       /* the error code, for people */
-    int64_t total_krw;  /* totalAmount; -1 where missing */
+    text_id pg_id;       /* paymentKey; TEXT_NONE where missing */
+    text_id code;        /* the error code, for people */
+    int64_t total_krw;   /* totalAmount; -1 where missing */
     int64_t balance_krw; /* balanceAmount; -1 where missing */
 };
 

@@ -93,8 +93,12 @@ enum payment_event_type {
 };
 
 /* Who works on the row: decides what happens when a unit is refused. */
-enum payment_origin { ORIGIN_RECORD = 1, ORIGIN_RESCUE, ORIGIN_OPERATOR_REFUND,
-                      ORIGIN_OPERATOR_ADOPT };
+enum payment_origin {
+    ORIGIN_RECORD = 1,
+    ORIGIN_RESCUE,
+    ORIGIN_OPERATOR_REFUND,
+    ORIGIN_OPERATOR_ADOPT
+};
 
 /* The row's PG account against this process's. */
 enum payment_account { ACCOUNT_NONE = 0, ACCOUNT_OURS, ACCOUNT_OTHER };
@@ -108,8 +112,8 @@ enum dead_letter_reason {
     DEAD_LETTER_PAYER_REFUSED,   /* users refused */
     DEAD_LETTER_PRICING_TROUBLE, /* pricing answers others, but not this one */
     DEAD_LETTER_USERS_TROUBLE,
-    DEAD_LETTER_ID_COLLISION,    /* the store takes another trip's id for this one */
-    DEAD_LETTER_UNWRITABLE,      /* the store refuses the row for good */
+    DEAD_LETTER_ID_COLLISION, /* the store takes another trip's id for this one */
+    DEAD_LETTER_UNWRITABLE,   /* the store refuses the row for good */
     DEAD_LETTER_REASON_COUNT
 };
 const char *dead_letter_reason_name(enum dead_letter_reason reason);
@@ -117,13 +121,13 @@ const char *dead_letter_reason_name(enum dead_letter_reason reason);
 /* What an operator should hear of. Counted and logged by the driver. */
 enum payment_alert {
     ALERT_NONE = 0,
-    ALERT_UNKNOWN,        /* a payment became UNKNOWN */
+    ALERT_UNKNOWN, /* a payment became UNKNOWN */
     ALERT_NEEDS_OPERATOR,
     ALERT_WRONG_AMOUNT,
-    ALERT_CREDENTIALS,    /* the PG refuses our key */
-    ALERT_REQUEST,        /* the PG calls our request wrong */
-    ALERT_HOLDING,        /* a unit that must not be lost can't be written */
-    ALERT_LATE_CHARGE,    /* a re-check found a charge */
+    ALERT_CREDENTIALS, /* the PG refuses our key */
+    ALERT_REQUEST,     /* the PG calls our request wrong */
+    ALERT_HOLDING,     /* a unit that must not be lost can't be written */
+    ALERT_LATE_CHARGE, /* a re-check found a charge */
     ALERT_COUNT
 };
 const char *payment_alert_name(enum payment_alert alert);
@@ -141,26 +145,26 @@ enum operator_reply {
 
 /* LIFE's waits and bounds. Milliseconds; checked against one another by payment_config_ok. */
 struct payment_config {
-    int64_t claim_due_ms;        /* claim -> anybody may take the row */
-    int64_t takeover_due_ms;     /* takeover -> the same */
-    int64_t send_limit_ms;       /* a charge leaves within this of its claim's submission */
-    int64_t pg_longest_ms;       /* the PG's longest processing time */
+    int64_t claim_due_ms;    /* claim -> anybody may take the row */
+    int64_t takeover_due_ms; /* takeover -> the same */
+    int64_t send_limit_ms;   /* a charge leaves within this of its claim's submission */
+    int64_t pg_longest_ms;   /* the PG's longest processing time */
     int64_t absence_margin_ms;
-    int64_t absent_again_ms;     /* between the two absent look-ups that count */
+    int64_t absent_again_ms;              /* between the two absent look-ups that count */
     int64_t recheck_ms[PAYMENT_RECHECKS]; /* after FAILED by absence, ascending */
-    int64_t upstream_backoff_ms; /* base; the cap is 8 x */
-    int64_t pg_backoff_ms;       /* base */
+    int64_t upstream_backoff_ms;          /* base; the cap is 8 x */
+    int64_t pg_backoff_ms;                /* base */
     int64_t pg_backoff_max_ms;
-    int64_t cancel_key_age_ms;   /* a cancel number older than this is replaced */
-    int64_t lookup_fresh_ms;     /* fare and payer are asked again when older at the claim */
+    int64_t cancel_key_age_ms; /* a cancel number older than this is replaced */
+    int64_t lookup_fresh_ms;   /* fare and payer are asked again when older at the claim */
     int64_t outbox_lease_ms;
     int32_t max_fare_krw;
-    uint16_t unknown_after;      /* look-ups without usable answer until UNKNOWN */
+    uint16_t unknown_after; /* look-ups without usable answer until UNKNOWN */
     uint8_t upstream_retries;
-    uint8_t ask_tries;           /* claimant's look-ups before the rest is the rescue's */
-    uint8_t cancel_tries;        /* cancels before the rest is the rescue's */
-    uint8_t absent_needed;       /* absent look-ups that make FAILED: 2 */
-    uint8_t adopt;               /* rescue policy: 0 refund, 1 adopt */
+    uint8_t ask_tries;     /* claimant's look-ups before the rest is the rescue's */
+    uint8_t cancel_tries;  /* cancels before the rest is the rescue's */
+    uint8_t absent_needed; /* absent look-ups that make FAILED: 2 */
+    uint8_t adopt;         /* rescue policy: 0 refund, 1 adopt */
 };
 
 /* The defaults of LIFE. */
@@ -174,18 +178,18 @@ bool payment_config_ok(const struct payment_config *config, int64_t pg_timeout_m
 
 /* Bits of payment.flags. */
 enum {
-    PAYMENT_LEFT = 1 << 0,       /* a charge of this claim left, or may have */
+    PAYMENT_LEFT = 1 << 0, /* a charge of this claim left, or may have */
     PAYMENT_FARE_KNOWN = 1 << 1,
     PAYMENT_PAYER_KNOWN = 1 << 2,
-    PAYMENT_NO_METHOD = 1 << 3,  /* users answered 404 */
-    PAYMENT_FARE_OUT = 1 << 4,   /* pricing is asked */
-    PAYMENT_PAYER_OUT = 1 << 5,  /* users is asked */
-    PAYMENT_APPROVED = 1 << 6,   /* refund_pg_id is an approval that this worker must settle */
-    PAYMENT_ACKED = 1 << 7,      /* the record is acknowledged, or there is none */
+    PAYMENT_NO_METHOD = 1 << 3,      /* users answered 404 */
+    PAYMENT_FARE_OUT = 1 << 4,       /* pricing is asked */
+    PAYMENT_PAYER_OUT = 1 << 5,      /* users is asked */
+    PAYMENT_APPROVED = 1 << 6,       /* refund_pg_id is an approval that this worker must settle */
+    PAYMENT_ACKED = 1 << 7,          /* the record is acknowledged, or there is none */
     PAYMENT_CANCEL_REFUSED = 1 << 8, /* the last cancel was refused for good */
-    PAYMENT_CLAIM_NOW = 1 << 9,  /* the unit writes claimed_at */
-    PAYMENT_CANCEL_NOW = 1 << 10, /* the unit writes cancel_first_at */
-    PAYMENT_CHARGED_LATE = 1 << 11, /* found by a re-check */
+    PAYMENT_CLAIM_NOW = 1 << 9,      /* the unit writes claimed_at */
+    PAYMENT_CANCEL_NOW = 1 << 10,    /* the unit writes cancel_first_at */
+    PAYMENT_CHARGED_LATE = 1 << 11,  /* found by a re-check */
 };
 
 /*
@@ -207,7 +211,7 @@ struct payment {
     text_id refund_pg_id;
     text_id traceparent;
     text_id code;
-    text_id record;   /* the raw record, until it is acknowledged */
+    text_id record; /* the raw record, until it is acknowledged */
     int32_t amount_krw;
     uint32_t epoch;
     uint16_t call_no; /* of the outstanding or last call */
@@ -217,7 +221,7 @@ struct payment {
     uint8_t rounds[3]; /* the engine's: admissions held, 0x80 | low bits of the breaker's round */
     uint8_t phase;     /* enum payment_phase */
     uint8_t held_phase;
-    uint8_t origin; /* enum payment_origin */
+    uint8_t origin;  /* enum payment_origin */
     uint8_t account; /* enum payment_account */
     uint8_t due;     /* enum payment_due: what due_at the unit writes */
     uint8_t status;
@@ -236,9 +240,9 @@ enum payment_due {
     PAYMENT_DUE_NEVER = 0,
     PAYMENT_DUE_CLAIM,
     PAYMENT_DUE_TAKEOVER,
-    PAYMENT_DUE_BACKOFF,  /* by attempts */
-    PAYMENT_DUE_ABSENT,   /* when absence counts next */
-    PAYMENT_DUE_RECHECK,  /* by recheck_no */
+    PAYMENT_DUE_BACKOFF, /* by attempts */
+    PAYMENT_DUE_ABSENT,  /* when absence counts next */
+    PAYMENT_DUE_RECHECK, /* by recheck_no */
 };
 
 struct payment_arrival {
@@ -250,11 +254,11 @@ struct payment_arrival {
 };
 
 struct payment_event {
-    uint8_t type;     /* enum payment_event_type */
-    uint8_t op;       /* OPERATOR: enum payment_origin */
-    uint8_t has_row;  /* REFUSED: `row` is valid */
+    uint8_t type;      /* enum payment_event_type */
+    uint8_t op;        /* OPERATOR: enum payment_origin */
+    uint8_t has_row;   /* REFUSED: `row` is valid */
     uint8_t collision; /* UNWRITABLE: an id that the store can't tell from another */
-    uint16_t call_no; /* FARE, PAYER, ANSWER */
+    uint16_t call_no;  /* FARE, PAYER, ANSWER */
     union {
         struct payment_arrival arrival;
         struct payment_row row; /* DUE, OPERATOR, REFUSED, DUPLICATE */
@@ -270,11 +274,11 @@ struct payment_context {
     const struct payment_config *config;
     int64_t now_ms; /* CLOCK_BOOTTIME of this process */
     uint64_t random;
-    uint64_t pg_account; /* fingerprint of this process's PG account, never 0 */
-    uint64_t next_token; /* the sequence number that a new unit takes */
-    bool stopping;       /* nothing new is claimed */
-    bool gate_open[GATE_COUNT];       /* the breaker would admit a call now */
-    int64_t gate_next_ms[GATE_COUNT]; /* when it is worth asking again */
+    uint64_t pg_account;                  /* fingerprint of this process's PG account, never 0 */
+    uint64_t next_token;                  /* the sequence number that a new unit takes */
+    bool stopping;                        /* nothing new is claimed */
+    bool gate_open[GATE_COUNT];           /* the breaker would admit a call now */
+    int64_t gate_next_ms[GATE_COUNT];     /* when it is worth asking again */
     int64_t last_good_ms[UPSTREAM_COUNT]; /* the upstream's last good answer to anybody */
 };
 

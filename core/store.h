@@ -28,13 +28,13 @@
 #include <stdint.h>
 
 /* Limits of fields, in bytes; the same for every implementation (store_unit_check). */
-#define STORE_ID_MAX 255          /* trip, user, payment method, PG id, topic, outbox key */
-#define STORE_CODE_MAX 100        /* a PG error code, or another short detail */
-#define STORE_TRACEPARENT_MAX 55  /* W3C trace context */
-#define STORE_ERROR_MAX 1000      /* error_message of a dead letter, UTF-8 */
-#define STORE_BODY_MAX (1 << 20)  /* a record's value */
-#define STORE_HEADERS_MAX (1 << 18)
-#define STORE_KEY_MAX (1 << 16)
+#define STORE_ID_MAX          255       /* trip, user, payment method, PG id, topic, outbox key */
+#define STORE_CODE_MAX        100       /* a PG error code, or another short detail */
+#define STORE_TRACEPARENT_MAX 55        /* W3C trace context */
+#define STORE_ERROR_MAX       1000      /* error_message of a dead letter, UTF-8 */
+#define STORE_BODY_MAX        (1 << 20) /* a record's value */
+#define STORE_HEADERS_MAX     (1 << 18)
+#define STORE_KEY_MAX         (1 << 16)
 
 /* due_in_ms of a row that nobody may take. */
 #define DUE_NEVER INT64_MAX
@@ -59,18 +59,18 @@ enum refund_state {
 /* Why a payment is where it is, for operators and for PaymentFailedEvent. Stored by name. */
 enum payment_reason {
     REASON_NONE = 0,
-    REASON_DECLINED,           /* the PG's closed list of declines, or ABORTED / EXPIRED */
-    REASON_NO_PAYMENT_METHOD,  /* users answered 404 */
-    REASON_CANCELLED,          /* the PG says balance 0 */
-    REASON_NEVER_CHARGED,      /* absent at the PG, twice, past every deadline */
-    REASON_REFUNDED,           /* charged, and refunded by Farebox */
-    REASON_WRONG_AMOUNT,       /* the PG charged another amount or currency; refunded */
-    REASON_NO_ANSWER,          /* UNKNOWN: the PG gives no usable answer */
-    REASON_OTHER_ACCOUNT,      /* UNKNOWN: claimed with another PG account */
-    REASON_LEGACY_ABSENT,      /* UNKNOWN: old service's row that the PG does not know */
-    REASON_CANCEL_REFUSED,     /* the PG refuses the cancel for good */
-    REASON_PG_ID_MISMATCH,     /* the PG names another payment than the row */
-    REASON_UNWRITABLE,         /* a result that the store refuses for good */
+    REASON_DECLINED,          /* the PG's closed list of declines, or ABORTED / EXPIRED */
+    REASON_NO_PAYMENT_METHOD, /* users answered 404 */
+    REASON_CANCELLED,         /* the PG says balance 0 */
+    REASON_NEVER_CHARGED,     /* absent at the PG, twice, past every deadline */
+    REASON_REFUNDED,          /* charged, and refunded by Farebox */
+    REASON_WRONG_AMOUNT,      /* the PG charged another amount or currency; refunded */
+    REASON_NO_ANSWER,         /* UNKNOWN: the PG gives no usable answer */
+    REASON_OTHER_ACCOUNT,     /* UNKNOWN: claimed with another PG account */
+    REASON_LEGACY_ABSENT,     /* UNKNOWN: old service's row that the PG does not know */
+    REASON_CANCEL_REFUSED,    /* the PG refuses the cancel for good */
+    REASON_PG_ID_MISMATCH,    /* the PG names another payment than the row */
+    REASON_UNWRITABLE,        /* a result that the store refuses for good */
     REASON_COUNT
 };
 
@@ -125,9 +125,9 @@ struct outbox_row {
     int64_t record_at_ms; /* timestamp for the record, Unix ms; 0: the broker's */
     uint32_t epoch;
     uint16_t attempts;
-    uint8_t status;    /* enum outbox_status */
-    uint8_t has_key;   /* 0: the record has a null key */
-    uint8_t has_body;  /* 0: the record has a null value */
+    uint8_t status;   /* enum outbox_status */
+    uint8_t has_key;  /* 0: the record has a null key */
+    uint8_t has_body; /* 0: the record has a null value */
     text_id topic;
     text_id key;
     text_id body;
@@ -178,6 +178,11 @@ struct unit_outcome {
     struct outbox_row record; /* event_id, topic, key, body, headers: filled in by the driver */
 };
 
+/*
+ * MOVE writes every column of the image but trip_id and payment_id, which never change, and
+ * pg_account, which is written only together with claimed_at = INSTANT_NOW (a claim).
+ * claimed_at and cancel_first_at are written as told, due_at as the store's now + due_in_ms.
+ */
 struct unit_payment {
     struct payment_row row; /* the image after the transition, epoch and ages excepted */
     uint8_t guard_status;   /* MOVE: the status that the row must have */
@@ -192,9 +197,9 @@ struct unit_outbox {
     struct uuid event_id;
     uint32_t guard_epoch;
     uint8_t guard_status;
-    uint8_t status;     /* new */
-    uint16_t attempts;  /* new */
-    int64_t due_in_ms;  /* new */
+    uint8_t status;    /* new */
+    uint16_t attempts; /* new */
+    int64_t due_in_ms; /* new */
 };
 
 struct unit_failed_event {
@@ -206,8 +211,8 @@ struct unit_failed_event {
 };
 
 struct unit_lease {
-    uint8_t name; /* enum lease_name */
-    uint8_t op;   /* enum lease_op */
+    uint8_t name;        /* enum lease_name */
+    uint8_t op;          /* enum lease_op */
     int32_t lock_ms;     /* TAKE, EXTEND: how long from the store's now */
     int32_t at_least_ms; /* RELEASE: lock_until = max(now, locked_at + this) */
     text_id holder;
@@ -261,13 +266,13 @@ struct store_batch {
 };
 
 enum scan_kind {
-    SCAN_PAYMENTS_DUE = 1,   /* due_at <= now, any status, in (due_at, id) order */
-    SCAN_OUTBOX_DUE,         /* not DONE, due_at <= now, in (due_at, id) order */
-    SCAN_FAILED_EVENTS,      /* PENDING, row_id > after_id, topic if given; in id order */
+    SCAN_PAYMENTS_DUE = 1, /* due_at <= now, any status, in (due_at, id) order */
+    SCAN_OUTBOX_DUE,       /* not DONE, due_at <= now, in (due_at, id) order */
+    SCAN_FAILED_EVENTS,    /* PENDING, row_id > after_id, topic if given; in id order */
 };
 
 /* At most `limit` rows of one kind; bodies add up to at most STORE_PAGE_BYTES_MAX (or one row). */
-#define STORE_PAGE_MAX 256
+#define STORE_PAGE_MAX       256
 #define STORE_PAGE_BYTES_MAX (2 << 20)
 struct store_scan {
     uint8_t kind; /* enum scan_kind */
@@ -324,8 +329,8 @@ struct store_ops {
     enum store_status (*read_payment)(struct store *store, const char *trip_id, size_t len,
                                       struct texts *texts, struct payment_view *view);
     /* A dead letter with all its texts, by id. The same results. */
-    enum store_status (*read_failed_event)(struct store *store, int64_t row_id,
-                                           struct texts *texts, struct failed_event_row *row);
+    enum store_status (*read_failed_event)(struct store *store, int64_t row_id, struct texts *texts,
+                                           struct failed_event_row *row);
     /* Ends the connection and frees the handle. */
     void (*close)(struct store *store);
 };

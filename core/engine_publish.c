@@ -1,0 +1,174 @@
+/* engine_publish.c - outbox rows in work: the writer's own, and the relay's. */
+#include "engine_internal.h"
+
+#include <string.h>
+
+static uint32_t outbox_open(struct engine *e)
+{
+    for (uint32_t i = 0; e->outbox_used < e->limits.outbox && i < e->limits.outbox; i++) {
+        if (engine_outboxes(e)[i].phase == OUTBOX_PHASE_FREE) {
+            return i;
+        }
+    }
+    return NO_SLOT;
+}
+
+static void drive(struct run *r, uint32_t slot, const struct outbox_event *event)
+{
+    struct engine *e = r->e;
+    struct outbox *o = &engine_outboxes(e)[slot];
+    struct outbox_output out;
+    struct effect *fx;
+    bool was_free = o->phase == OUTBOX_PHASE_FREE;
+
+    outbox_step(o, &e->config.outbox, e->now_ms, e->next_token, event, &out);
+    if (was_free) {
+        e->outbox_used++;
+    }
+    if (out.submit) {
+        e->next_token++;
+        lanes_enqueue(r, OWNER(OWNER_OUTBOX, slot), slot);
+    }
+    if (out.publish) {
+        fx = engine_emit(r, FX_PUBLISH);
+        fx->slot = slot;
+        fx->call_no = o->call_no;
+    }
+    if (out.alert) {
+        engine_note(r, NOTE_PUBLISH_REJECTED, o->trip_id, o->row_id);
+    }
+    if (out.closed) {
+        outbox_drop(o);
+        e->outbox_used--;
+    }
+}
+
+/* What the outcome of a payment's terminal unit is made of, before and after its commit. */
+void publish_made_of(const struct payment *p, const struct engine_config *config, uint8_t type,
+                     struct outbox *own)
+{
+    memset(own, 0, sizeof(*own));
+    own->event_id = p->payment_id;
+    own->type = type;
+    own->trip_id = p->trip_id;
+    own->user_id = p->user_id;
+    own->traceparent = p->traceparent;
+    own->code = p->code;
+    own->amount_krw = p->amount_krw;
+    own->reason = p->reason;
+    own->at_ms = p->since_ms;
+    own->publish_by_ms = p->since_ms + config->outbox.lease_ms;
+    own->epoch = 1;
+    own->guard_status = OUTBOX_PUBLISHING;
+    own->has_key = 1;
+    own->has_body = 1;
+}
+
+/* The row is durable and leased to us: publish it from memory. No room: polling finds it. */
+void publish_committed(struct run *r, const struct payment *p, uint8_t type)
+{
+    struct outbox own;
+    struct outbox_event event = {.type = OUTBOX_EV_COMMITTED, .own = &own};
+    uint32_t slot = outbox_open(r->e);
+
+    if (slot == NO_SLOT) {
+        return;
+    }
+    publish_made_of(p, &r->e->config, type, &own);
+    drive(r, slot, &event);
+}
+
+void publish_result(struct run *r, uint32_t slot, const struct unit_result *result)
+{
+    struct outbox_event event = {.type = OUTBOX_EV_UNWRITABLE};
+
+    if (result->verdict == UNIT_APPLIED) {
+        event.type = OUTBOX_EV_APPLIED;
+    } else if (result->verdict == UNIT_REFUSED) {
+        event.type = OUTBOX_EV_REFUSED;
+    }
+    drive(r, slot, &event);
+}
+
+void publish_report(struct run *r)
+{
+    struct engine *e = r->e;
+    uint32_t slot = r->ev->as.published.slot;
+    struct outbox_event event = {.call_no = r->ev->as.published.call_no};
+
+    if (slot >= e->limits.outbox || engine_outboxes(e)[slot].call_no != event.call_no ||
+        engine_outboxes(e)[slot].phase != OUTBOX_PHASE_PUBLISHING) {
+        return;
+    }
+    switch ((enum publish_verdict)r->ev->as.published.verdict) {
+    case PUBLISH_DELIVERED:
+        event.type = OUTBOX_EV_DELIVERED;
+        engine_note(r, NOTE_PUBLISHED, engine_outboxes(e)[slot].trip_id, 0);
+        break;
+    case PUBLISH_REJECTED:
+        event.type = OUTBOX_EV_REJECTED;
+        break;
+    case PUBLISH_NO_VERDICT:
+        event.type = OUTBOX_EV_NO_VERDICT;
+        break;
+    default:
+        invariant(!"a delivery report of no known verdict");
+    }
+    drive(r, slot, &event);
+}
+
+/* A row whose lease ran out may still be in work here: one unit a row. */
+static bool in_work(const struct engine *e, const struct outbox_row *row)
+{
+    for (uint32_t i = 0; i < e->limits.outbox; i++) {
+        const struct outbox *o = &engine_outboxes(e)[i];
+
+        if (o->phase == OUTBOX_PHASE_FREE) {
+            continue;
+        }
+        if ((o->row_id > 0 && o->row_id == row->row_id) ||
+            (!uuid_is_nil(&o->event_id) && uuid_equal(&o->event_id, &row->event_id))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void publish_page(struct run *r)
+{
+    struct engine *e = r->e;
+
+    invariant(e->relay_asking);
+    e->relay_asking = 0;
+    for (uint32_t i = 0; i < r->ev->as.page.count && !e->stopping; i++) {
+        struct outbox_event event = {.type = OUTBOX_EV_DUE, .row = &r->ev->as.page.rows[i].outbox};
+        uint32_t slot = outbox_open(e);
+
+        if (slot == NO_SLOT) {
+            return;
+        }
+        if (!in_work(e, event.row)) {
+            drive(r, slot, &event);
+        }
+    }
+}
+
+/* Polls for what others left; waits while every slot is in work. */
+void publish_poll(struct run *r)
+{
+    struct engine *e = r->e;
+    uint32_t room = e->limits.outbox - e->outbox_used;
+    struct effect *fx;
+
+    if (e->now_ms < e->relay_next_ms) {
+        return;
+    }
+    e->relay_next_ms = e->now_ms + e->config.outbox_poll_ms;
+    if (e->relay_asking || room == 0 || e->stopping) {
+        return;
+    }
+    e->relay_asking = 1;
+    fx = engine_emit(r, FX_SCAN);
+    fx->call_no = SCAN_OUTBOX_DUE;
+    fx->slot = room < e->limits.page_max ? room : e->limits.page_max;
+}
