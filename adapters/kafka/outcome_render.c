@@ -38,8 +38,8 @@ bool outcome_render(const struct outbox *made_of, const struct outcome_render_se
     size_t body_len;
     size_t headers_len;
 
-    outcome_render_reason((enum payment_reason)made_of->reason,
-                          texts_string(texts, made_of->code), reason);
+    outcome_render_reason((enum payment_reason)made_of->reason, texts_string(texts, made_of->code),
+                          reason);
     const struct outcome_event event = {
         .type = (enum outcome_type)made_of->type,
         .fare_krw = made_of->amount_krw,

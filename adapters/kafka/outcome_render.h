@@ -33,8 +33,7 @@ void outcome_render_reason(enum payment_reason reason, const char *code,
  * False, `record` untouched: the pool is full, or a text cannot be sent as JSON (not UTF-8).
  */
 MUST_USE bool outcome_render(const struct outbox *made_of,
-                             const struct outcome_render_settings *settings,
-                             int64_t occurred_at_ms, struct texts *texts,
-                             struct outbox_row *record);
+                             const struct outcome_render_settings *settings, int64_t occurred_at_ms,
+                             struct texts *texts, struct outbox_row *record);
 
 #endif

@@ -1,0 +1,158 @@
+#include "kafka_reader.h"
+
+#include "kafka_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FETCH_WAIT_MS 10
+
+struct partition_range {
+    int64_t next;
+    int64_t end;
+};
+
+struct reader {
+    struct kafka_base base; /* first: see kafka_conf.h */
+    rd_kafka_t *rk;
+    const char *topic;
+    struct partition_range *ranges;
+    int partitions;
+    int64_t deadline_ms;
+    char *error;
+    struct kafka_header headers[KAFKA_HEADERS_MAX];
+};
+
+static bool open_reader(struct reader *reader, const struct kafka_client_settings *settings)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(settings, &reader->base, reader->error);
+    if (conf == NULL) {
+        return false;
+    }
+    /* A group's name is demanded, but no group is ever joined or committed to. */
+    if (!kafka_conf_set(conf, "group.id", "farebox-reader", reader->error) ||
+        !kafka_conf_set(conf, "enable.auto.commit", "false", reader->error) ||
+        !kafka_conf_set(conf, "auto.offset.reset", "earliest", reader->error) ||
+        !kafka_conf_set_number(conf, "fetch.wait.max.ms", FETCH_WAIT_MS, reader->error)) {
+        rd_kafka_conf_destroy(conf);
+        return false;
+    }
+    reader->rk = kafka_conf_open(RD_KAFKA_CONSUMER, conf, reader->error);
+    if (reader->rk != NULL) {
+        (void)rd_kafka_poll_set_consumer(reader->rk);
+    }
+    return reader->rk != NULL;
+}
+
+static bool fail(struct reader *reader, rd_kafka_resp_err_t err)
+{
+    (void)snprintf(reader->error, KAFKA_ERROR_TEXT_SIZE, "can't read topic '%.100s': %s",
+                   reader->topic, rd_kafka_err2str(err));
+    return false;
+}
+
+static bool count_partitions(struct reader *reader)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(reader->rk, reader->topic, NULL);
+    if (topic == NULL) {
+        return fail(reader, rd_kafka_last_error());
+    }
+    rd_kafka_resp_err_t err = rd_kafka_metadata(reader->rk, 0, topic, &metadata,
+                                                kafka_conf_left_ms(reader->deadline_ms, INT32_MAX));
+    rd_kafka_topic_destroy(topic);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return fail(reader, err);
+    }
+    if (metadata->topic_cnt == 1) {
+        err = metadata->topics[0].err;
+        reader->partitions = metadata->topics[0].partition_cnt;
+    }
+    rd_kafka_metadata_destroy(metadata);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR || reader->partitions < 1) {
+        return fail(reader, err == RD_KAFKA_RESP_ERR_NO_ERROR
+                                ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                                : err);
+    }
+    return true;
+}
+
+/* Where each partition begins and ends now; assigns those that hold something. */
+static bool find_ranges(struct reader *reader, rd_kafka_topic_partition_list_t *list)
+{
+    reader->ranges = calloc((size_t)reader->partitions, sizeof(reader->ranges[0]));
+    if (reader->ranges == NULL) {
+        return fail(reader, RD_KAFKA_RESP_ERR__FAIL);
+    }
+    for (int i = 0; i < reader->partitions; i++) {
+        struct partition_range *range = &reader->ranges[i];
+        rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
+            reader->rk, reader->topic, i, &range->next, &range->end,
+            kafka_conf_left_ms(reader->deadline_ms, INT32_MAX));
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return fail(reader, err);
+        }
+        if (range->next < range->end) {
+            rd_kafka_topic_partition_list_add(list, reader->topic, i)->offset = range->next;
+        }
+    }
+    rd_kafka_resp_err_t err = rd_kafka_assign(reader->rk, list);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR || fail(reader, err);
+}
+
+static bool is_done(const struct reader *reader)
+{
+    for (int i = 0; i < reader->partitions; i++) {
+        if (reader->ranges[i].next < reader->ranges[i].end) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int64_t read_all(struct reader *reader, kafka_reader_fn *on_record, void *context)
+{
+    int64_t count = 0;
+    while (!is_done(reader)) {
+        int left_ms = kafka_conf_left_ms(reader->deadline_ms, 100);
+        if (left_ms == 0) {
+            (void)fail(reader, RD_KAFKA_RESP_ERR__TIMED_OUT);
+            return -1;
+        }
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->rk, left_ms);
+        if (message == NULL) {
+            continue;
+        }
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->partition >= 0 &&
+            message->partition < reader->partitions) {
+            struct partition_range *range = &reader->ranges[message->partition];
+            if (message->offset < range->end) {
+                struct kafka_record record = kafka_conf_view(message, reader->headers);
+                on_record(context, &record);
+                count++;
+            }
+            range->next = message->offset + 1;
+        }
+        rd_kafka_message_destroy(message);
+    }
+    return count;
+}
+
+int64_t kafka_reader_read(const struct kafka_client_settings *settings, const char *topic,
+                          kafka_reader_fn *on_record, void *context, int timeout_ms,
+                          char error[KAFKA_ERROR_TEXT_SIZE])
+{
+    struct reader reader = {
+        .topic = topic, .deadline_ms = kafka_conf_clock_ms() + timeout_ms, .error = error};
+    int64_t count = -1;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    if (open_reader(&reader, settings) && count_partitions(&reader) && find_ranges(&reader, list)) {
+        count = read_all(&reader, on_record, context);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (reader.rk != NULL) {
+        rd_kafka_destroy_flags(reader.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    free(reader.ranges);
+    return count;
+}
