@@ -9,6 +9,7 @@ static void check_payments(const struct engine *e)
     uint32_t rescues = 0;
     uint32_t waiting = 0;
     uint32_t unacked = 0;
+    uint32_t taking = 0;
 
     for (uint32_t slot = 0; slot < e->limits.payments; slot++) {
         const struct payment *p = &engine_payments(e)[slot];
@@ -21,13 +22,14 @@ static void check_payments(const struct engine *e)
         used++;
         invariant(payments_find(e, p->trip_id) == slot);
         rescues += !link->ref.used;
+        taking += p->phase == PHASE_TAKING;
         unacked += link->ref.used && (p->flags & PAYMENT_ACKED) == 0;
         for (uint32_t w = link->waiters; w != NO_SLOT; w = engine_waiters(e)[w].next) {
             invariant(engine_waiters(e)[w].arrival.trip_id == p->trip_id);
             waiting++;
         }
     }
-    invariant(used == e->payments_used && rescues == e->rescues_used);
+    invariant(used == e->payments_used && rescues == e->rescues_used && taking == e->taking);
     invariant(waiting == e->waiters_used && unacked + waiting == e->unacked);
 }
 

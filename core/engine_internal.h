@@ -81,7 +81,8 @@ enum owner_kind { OWNER_PAYMENT = 1, OWNER_OUTBOX, OWNER_LETTER, OWNER_LEASE };
 
 /* One job that a lease guards. */
 struct leased_job {
-    int64_t next_ms; /* when it starts again */
+    int64_t next_ms;  /* when it starts again */
+    int64_t asked_ms; /* when it last asked the store */
     uint64_t token_sequence;
     struct lease_holder holder;
     uint8_t asking;  /* a scan or purge is out */
@@ -121,6 +122,7 @@ struct engine {
     uint32_t bucket_mask;
     uint32_t queue_max; /* units that can wait in one lane */
     uint32_t free_payment, free_waiter, free_letter;
+    uint32_t taking; /* due rows whose takeover is not committed yet */
     uint32_t payments_used, rescues_used, waiters_used, outbox_used, letters_used;
     uint32_t unacked;     /* records that may still become a dead letter: each has a slot kept */
     uint32_t assignments; /* counter for the trackers' own numbers */

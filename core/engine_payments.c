@@ -253,6 +253,7 @@ bool payments_open_row(struct run *r, uint8_t type, const struct payment_row *ro
     e->rescues_used++;
     event.as.row = *row;
     drive(r, slot, &event);
+    e->taking += engine_payments(e)[slot].phase == PHASE_TAKING;
     return true;
 }
 
@@ -260,6 +261,7 @@ void payments_result(struct run *r, uint32_t slot, const struct unit_result *res
 {
     struct payment_event event = {.has_row = result->has_row};
 
+    r->e->taking -= engine_payments(r->e)[slot].phase == PHASE_TAKING;
     event.as.row = result->row;
     switch ((enum unit_verdict)result->verdict) {
     case UNIT_APPLIED:

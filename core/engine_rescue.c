@@ -92,6 +92,7 @@ static void job_ask(struct run *r, uint32_t job)
     struct effect *fx;
 
     e->jobs[job].asking = 1;
+    e->jobs[job].asked_ms = e->now_ms;
     e->jobs[job].more = 0;
     if (job == JOB_CLEANUP) {
         fx = engine_emit(r, FX_PURGE);
@@ -163,10 +164,22 @@ void jobs_purged(struct run *r)
     j->more = r->ev->as.purged.ok && r->ev->as.purged.deleted >= r->e->config.purge_limit;
 }
 
-/* A taken row is due again only after its commit, so the next page waits for this one's rows. */
+/* A taken row is no longer due only after its commit, so the next page waits for this one's. */
 static bool job_is_busy(const struct engine *e, uint32_t job)
 {
-    return e->jobs[job].asking || (job == JOB_RESCUE && e->rescues_used > 0);
+    return e->jobs[job].asking || (job == JOB_RESCUE && e->taking > 0);
+}
+
+/* Every slot is in use: worth waiting for, but not for ever, because one may be held up. */
+static bool job_waits_for_room(const struct engine *e, uint32_t job)
+{
+    return job == JOB_RESCUE && e->rescues_used >= e->limits.rescues &&
+           e->now_ms - e->jobs[job].asked_ms < e->config.rescue_interval_ms;
+}
+
+static bool job_has_room(const struct engine *e, uint32_t job)
+{
+    return job != JOB_RESCUE || e->rescues_used < e->limits.rescues;
 }
 
 void jobs_settle(struct run *r)
@@ -180,8 +193,13 @@ void jobs_settle(struct run *r)
             continue;
         }
         if (j->more && job_is_held(e, job) && !e->stopping) {
-            job_ask(r, job);
-            continue;
+            if (job_has_room(e, job)) {
+                job_ask(r, job);
+                continue;
+            }
+            if (job_waits_for_room(e, job)) {
+                continue;
+            }
         }
         if (j->op != 0) {
             continue; /* an extension is out: released after its result */
