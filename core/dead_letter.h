@@ -29,9 +29,9 @@ enum dead_letter_phase {
     DEAD_LETTER_FREE = 0,
     DEAD_LETTER_PUBLISHING,
     DEAD_LETTER_WAITING,
-    DEAD_LETTER_STORING,    /* committing: the failed_event row */
+    DEAD_LETTER_STORING, /* committing: the failed_event row */
     DEAD_LETTER_STORE_WAIT,
-    DEAD_LETTER_MOVING,     /* committing: RESOLVED with its outbox row, or IGNORED */
+    DEAD_LETTER_MOVING, /* committing: RESOLVED with its outbox row, or IGNORED */
     DEAD_LETTER_PHASE_COUNT
 };
 
@@ -81,10 +81,10 @@ struct dead_letter_config {
 
 struct dead_letter_event {
     uint8_t type;
-    uint8_t reason;   /* RAISED */
-    uint16_t call_no; /* DELIVERED, REJECTED, NO_VERDICT */
-    text_id record;   /* RAISED */
-    text_id error;    /* RAISED */
+    uint8_t reason;                     /* RAISED */
+    uint16_t call_no;                   /* DELIVERED, REJECTED, NO_VERDICT */
+    text_id record;                     /* RAISED */
+    text_id error;                      /* RAISED */
     const struct failed_event_row *row; /* STORE: the row; RETRY, IGNORE: row_id and epoch */
 };
 
@@ -100,6 +100,7 @@ struct dead_letter_output {
     bool moved;       /* closed: the row is RESOLVED or IGNORED now */
 };
 
+/* One step; the same rules as payment_step(). `random` draws the jitter of a back-off. */
 void dead_letter_step(struct dead_letter *letter, const struct dead_letter_config *config,
                       int64_t now_ms, uint64_t random, uint64_t next_token,
                       const struct dead_letter_event *event, struct dead_letter_output *out);
@@ -107,8 +108,11 @@ void dead_letter_step(struct dead_letter *letter, const struct dead_letter_confi
 /* The unit of STORING and MOVING. */
 void dead_letter_unit(const struct dead_letter *letter, uint64_t token_process, struct unit *unit);
 
+/* True while a unit is outstanding: STORING and MOVING. */
 bool dead_letter_is_committing(const struct dead_letter *letter);
+/* Frees the slot; a late delivery report for it is stale from now on. */
 void dead_letter_drop(struct dead_letter *letter);
+/* Each invariant of the machine; ends the process where one is broken. */
 void dead_letter_check(const struct dead_letter *letter);
 
 /* For tests: see payment_cell(). */

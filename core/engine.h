@@ -294,9 +294,11 @@ struct record_origin {
     int64_t offset;
     int64_t timestamp_ms;
 };
+/* The same as struct record_origin says; `origin` is untouched where false. */
 bool engine_dead_letter_origin(const struct engine *engine, uint32_t slot,
                                struct record_origin *origin);
 
+/* A breaker as it is, for health and metrics. */
 const struct breaker *engine_breaker(const struct engine *engine, enum payment_gate gate);
 
 struct engine_counts {
@@ -307,6 +309,7 @@ struct engine_counts {
     uint32_t units_waiting;
     uint32_t batches_outstanding;
 };
+/* How much is in flight, for metrics and tests. */
 struct engine_counts engine_counts(const struct engine *engine);
 
 /* Marks every text that state still holds (texts_mark): call before texts_sweep(). */

@@ -18,7 +18,9 @@ struct uuid {
 /* 36 characters and the NUL. */
 #define UUID_TEXT_SIZE 37
 
+/* Byte by byte. */
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
+/* All bytes zero: no id. */
 bool uuid_is_nil(const struct uuid *id);
 
 /* Negative, zero or positive, like memcmp: the order of rows in a batch. */
@@ -40,6 +42,7 @@ struct token {
     uint64_t sequence;
 };
 
+/* The same unit, perhaps sent again. */
 bool token_equal(struct token a, struct token b);
 
 #endif

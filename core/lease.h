@@ -81,6 +81,7 @@ struct lease_holder {
     uint8_t state;         /* enum lease_holder_state */
 };
 
+/* FREE. */
 void lease_holder_init(struct lease_holder *holder);
 
 /*

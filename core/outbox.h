@@ -50,10 +50,10 @@ enum outbox_event_type {
 struct outbox {
     struct uuid event_id;
     uint64_t token_sequence;
-    int64_t row_id;     /* 0: the writer's own row */
+    int64_t row_id;        /* 0: the writer's own row */
     int64_t publish_by_ms; /* end of the lease by this engine's clock */
-    int64_t at_ms;      /* own row: when it was decided, engine clock; taken: record timestamp */
-    text_id topic;      /* taken row */
+    int64_t at_ms;         /* own row: when it was decided, engine clock; taken: record timestamp */
+    text_id topic;         /* taken row */
     text_id key;
     text_id body;
     text_id headers;
@@ -82,7 +82,7 @@ struct outbox_config {
 
 struct outbox_event {
     uint8_t type;
-    uint16_t call_no;      /* DELIVERED, REJECTED, NO_VERDICT: others are stale, ignored */
+    uint16_t call_no;             /* DELIVERED, REJECTED, NO_VERDICT: others are stale, ignored */
     const struct outbox *own;     /* COMMITTED: made of; epoch 1, PUBLISHING, publish_by_ms set */
     const struct outbox_row *row; /* DUE */
 };
@@ -102,8 +102,11 @@ void outbox_step(struct outbox *outbox, const struct outbox_config *config, int6
 void outbox_unit(const struct outbox *outbox, const struct outbox_config *config,
                  uint64_t token_process, struct unit *unit);
 
+/* True while a unit is outstanding: TAKING, MARKING, RETURNING. */
 bool outbox_is_committing(const struct outbox *outbox);
+/* Frees the slot; a late delivery report for it is stale from now on. */
 void outbox_drop(struct outbox *outbox);
+/* Each invariant of the machine; ends the process where one is broken. */
 void outbox_check(const struct outbox *outbox);
 
 /* For tests: true where the table's cell is impossible; see payment_cell(). */

@@ -75,6 +75,7 @@ enum payment_phase {
     PHASE_HOLDING,       /* a unit that must not be lost can't be written: wait, send again */
     PHASE_COUNT
 };
+/* For logs and traces; never NULL. */
 const char *payment_phase_name(enum payment_phase phase);
 
 enum payment_event_type {
@@ -116,6 +117,7 @@ enum dead_letter_reason {
     DEAD_LETTER_UNWRITABLE,   /* the store refuses the row for good */
     DEAD_LETTER_REASON_COUNT
 };
+/* For the DLT's exception message and metrics; never NULL. */
 const char *dead_letter_reason_name(enum dead_letter_reason reason);
 
 /* What an operator should hear of. Counted and logged by the driver. */
@@ -130,6 +132,7 @@ enum payment_alert {
     ALERT_LATE_CHARGE, /* a re-check found a charge */
     ALERT_COUNT
 };
+/* For logs and metrics; never NULL. */
 const char *payment_alert_name(enum payment_alert alert);
 
 /* What became of an operator's request. */
@@ -345,6 +348,7 @@ void payment_check(const struct payment *payment);
 
 /* For tests: what the transition table says of a cell. */
 enum payment_cell { CELL_HANDLED, CELL_IGNORED, CELL_IMPOSSIBLE };
+/* The cell of this phase and event. */
 enum payment_cell payment_cell(enum payment_phase phase, enum payment_event_type type);
 
 #endif

@@ -156,6 +156,7 @@ struct failed_event_row {
 
 /* Leases, ShedLock's names and semantics (CONTRACTS 7). */
 enum lease_name { LEASE_RESCUE, LEASE_CLEANUP, LEASE_MIGRATE, LEASE_COUNT };
+/* ShedLock's `name`; never NULL. */
 const char *lease_name_text(enum lease_name name);
 enum lease_op { LEASE_TAKE = 1, LEASE_EXTEND, LEASE_RELEASE };
 

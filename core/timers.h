@@ -32,6 +32,7 @@ void timers_set(struct timers *timers, uint32_t slot, int64_t deadline_ms);
 /* Afterwards the slot is not armed; it need not have been. */
 void timers_cancel(struct timers *timers, uint32_t slot);
 
+/* Whether the slot has a deadline. */
 bool timers_armed(const struct timers *timers, uint32_t slot);
 
 /* The deadline of an armed slot; INT64_MAX where it is not armed. */

@@ -42,6 +42,7 @@ struct tracker *tracker_init(void *block, uint32_t window);
  */
 void tracker_reset(struct tracker *tracker, uint32_t assignment);
 
+/* The number of the last tracker_reset(). */
 uint32_t tracker_assignment(const struct tracker *tracker);
 
 /*

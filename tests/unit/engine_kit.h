@@ -27,13 +27,16 @@ void kit_open(struct kit *kit, const struct engine_limits *limits,
               const struct engine_config *config);
 void kit_close(struct kit *kit);
 
+/* Interns a string; fails the test where the pool is full. */
 text_id kit_text(struct kit *kit, const char *string);
 
 /* One step; checks the engine before and after. */
 void kit_step(struct kit *kit, struct engine_event *event);
 void kit_pass(struct kit *kit, int64_t ms);
 
+/* The partition comes, and goes. */
 void kit_assign(struct kit *kit, enum engine_topic topic, int32_t partition, uint32_t assignment);
+/* The same assignment as in kit_assign(). */
 void kit_revoke(struct kit *kit, enum engine_topic topic, int32_t partition, uint32_t assignment);
 
 /* Trip `trip`, partition 0, assignment 1. */
@@ -50,9 +53,13 @@ void kit_commit(struct kit *kit, enum unit_verdict verdict);
 void kit_commit_row(struct kit *kit, enum unit_verdict verdict, const struct payment_row *row);
 void kit_batch(struct kit *kit, enum batch_outcome outcome);
 
+/* The PG answers the slot's outstanding call. */
 void kit_pg(struct kit *kit, uint32_t slot, const struct pg_answer *answer);
+/* Answers: DONE as asked, pg-1; an error of this class. */
 struct pg_answer kit_approval(struct kit *kit, int64_t amount_krw);
+/* The error's code is interned. */
 struct pg_answer kit_error(struct kit *kit, const char *code, enum pg_code_class code_class);
+/* The broker reports on the slot's outstanding record. */
 void kit_published(struct kit *kit, enum publish_kind kind, uint32_t slot,
                    enum publish_verdict verdict);
 
