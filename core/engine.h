@@ -286,7 +286,7 @@ const struct payment *engine_payment(const struct engine *engine, uint32_t slot)
 const struct outbox *engine_outbox(const struct engine *engine, uint32_t slot);
 const struct dead_letter *engine_dead_letter(const struct engine *engine, uint32_t slot);
 
-/* Where a dead letter's record came from; false where it came from no partition (a retry). */
+/* Where a dead letter's record came from. */
 struct record_origin {
     uint8_t topic;
     int32_t partition;
@@ -294,7 +294,7 @@ struct record_origin {
     int64_t offset;
     int64_t timestamp_ms;
 };
-/* The same as struct record_origin says; `origin` is untouched where false. */
+/* Fills `origin`. False, and `origin` untouched, where no record is behind the dead letter. */
 bool engine_dead_letter_origin(const struct engine *engine, uint32_t slot,
                                struct record_origin *origin);
 
