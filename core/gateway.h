@@ -72,7 +72,7 @@ enum upstream_answer_kind {
 struct upstream_answer {
     uint8_t kind;        /* enum upstream_answer_kind */
     int64_t fare_krw;    /* pricing */
-    text_id method_id;   /* users: paymentMethodId */
+    text_id method_id;   /* users: paymentMethodId; the empty text with NOT_FOUND */
     text_id billing_key; /* users: secret, never logged */
 };
 

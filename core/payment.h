@@ -192,7 +192,8 @@ enum {
     PAYMENT_CANCEL_REFUSED = 1 << 8, /* the last cancel was refused for good */
     PAYMENT_CLAIM_NOW = 1 << 9,      /* the unit writes claimed_at */
     PAYMENT_CANCEL_NOW = 1 << 10,    /* the unit writes cancel_first_at */
-    PAYMENT_CHARGED_LATE = 1 << 11,  /* found by a re-check */
+    PAYMENT_FARE_REFUSED = 1 << 11,  /* pricing refused for good, or an impossible fare */
+    PAYMENT_PAYER_REFUSED = 1 << 12, /* users refused for good */
 };
 
 /*

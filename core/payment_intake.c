@@ -117,6 +117,15 @@ static bool intake_is_outage(const struct step *s, enum upstream upstream)
     return s->ctx->last_good_ms[upstream] < s->p->since_ms;
 }
 
+/* While its breaker is open, trouble with an upstream says nothing about this record. */
+static bool intake_is_counted(const struct step *s, enum upstream upstream)
+{
+    uint16_t known = upstream == UPSTREAM_PRICING ? PAYMENT_FARE_KNOWN : PAYMENT_PAYER_KNOWN;
+    enum payment_gate gate = upstream == UPSTREAM_PRICING ? GATE_PRICING : GATE_USERS;
+
+    return (s->p->flags & known) == 0 && s->ctx->gate_open[gate];
+}
+
 static void intake_exhausted(struct step *s, enum upstream upstream)
 {
     struct payment *p = s->p;
@@ -138,12 +147,10 @@ static void intake_retry(struct step *s)
 {
     struct payment *p = s->p;
     const struct payment_config *config = s->ctx->config;
-    uint8_t most = 0;
+    uint8_t most = 1;
 
     for (uint8_t u = 0; u < UPSTREAM_COUNT; u++) {
-        uint16_t known = u == UPSTREAM_PRICING ? PAYMENT_FARE_KNOWN : PAYMENT_PAYER_KNOWN;
-
-        if ((p->flags & known) != 0) {
+        if (!intake_is_counted(s, (enum upstream)u)) {
             continue;
         }
         p->tries[u]++;
@@ -164,43 +171,41 @@ static bool fare_is_possible(const struct step *s, int64_t fare_krw)
     return fare_krw >= 0 && fare_krw <= s->ctx->config->max_fare_krw;
 }
 
-/* Takes in pricing's answer. False: refused for good. */
-static bool intake_fare(struct step *s)
+static void intake_fare(struct step *s)
 {
     const struct upstream_answer *a = &s->ev->as.upstream;
 
     s->p->flags &= (uint16_t)~PAYMENT_FARE_OUT;
     if (a->kind == UPSTREAM_TROUBLE) {
-        return true;
+        return;
     }
     if (a->kind != UPSTREAM_OK || !fare_is_possible(s, a->fare_krw)) {
-        return false;
+        s->p->flags |= PAYMENT_FARE_REFUSED;
+        return;
     }
     s->p->amount_krw = (int32_t)a->fare_krw;
     s->p->flags |= PAYMENT_FARE_KNOWN;
-    return true;
 }
 
-/* Takes in users' answer. False: refused for good. */
-static bool intake_payer(struct step *s)
+static void intake_payer(struct step *s)
 {
     const struct upstream_answer *a = &s->ev->as.upstream;
 
     s->p->flags &= (uint16_t)~PAYMENT_PAYER_OUT;
     if (a->kind == UPSTREAM_TROUBLE) {
-        return true;
+        return;
     }
     if (a->kind == UPSTREAM_REFUSED) {
-        return false;
+        s->p->flags |= PAYMENT_PAYER_REFUSED;
+        return;
     }
     s->p->flags |= PAYMENT_PAYER_KNOWN;
+    s->p->method_id = a->method_id;
     if (a->kind == UPSTREAM_NOT_FOUND) {
         s->p->flags |= PAYMENT_NO_METHOD;
-        return true;
+        return;
     }
-    s->p->method_id = a->method_id;
     s->p->billing_key = a->billing_key;
-    return true;
 }
 
 void intake_answered(struct step *s)
@@ -208,19 +213,23 @@ void intake_answered(struct step *s)
     struct payment *p = s->p;
     const uint16_t both = PAYMENT_FARE_KNOWN | PAYMENT_PAYER_KNOWN;
 
-    if (s->ev->type == PAYMENT_EV_FARE ? !intake_fare(s) : !intake_payer(s)) {
-        intake_dead_letter(s, s->ev->type == PAYMENT_EV_FARE ? DEAD_LETTER_FARE_REFUSED
-                                                             : DEAD_LETTER_PAYER_REFUSED);
-        return;
+    if (s->ev->type == PAYMENT_EV_FARE) {
+        intake_fare(s);
+    } else {
+        intake_payer(s);
     }
     if ((p->flags & (PAYMENT_FARE_OUT | PAYMENT_PAYER_OUT)) != 0) {
         return;
     }
-    if ((p->flags & both) == both) {
+    if ((p->flags & PAYMENT_FARE_REFUSED) != 0) {
+        intake_dead_letter(s, DEAD_LETTER_FARE_REFUSED);
+    } else if ((p->flags & PAYMENT_PAYER_REFUSED) != 0) {
+        intake_dead_letter(s, DEAD_LETTER_PAYER_REFUSED);
+    } else if ((p->flags & both) == both) {
         intake_known(s);
-        return;
+    } else {
+        intake_retry(s);
     }
-    intake_retry(s);
 }
 
 void intake_timer(struct step *s)
@@ -235,6 +244,8 @@ void intake_gate_timer(struct step *s)
 
     if (s->ctx->now_ms - p->since_ms > s->ctx->config->lookup_fresh_ms) {
         p->flags &= (uint16_t) ~(PAYMENT_FARE_KNOWN | PAYMENT_PAYER_KNOWN | PAYMENT_NO_METHOD);
+        p->tries[UPSTREAM_PRICING] = 0;
+        p->tries[UPSTREAM_USERS] = 0;
         p->since_ms = AGE_NONE;
         intake_ask(s);
         return;

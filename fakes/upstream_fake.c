@@ -275,6 +275,10 @@ static void answer_call(const struct upstream_fake *fake, struct texts *texts,
     const struct override *override =
         override_find(fake, id_hash((enum upstream)call->upstream, id, len));
     answer->kind = override != NULL ? override_answer(override) : UPSTREAM_OK;
+    if (answer->kind == UPSTREAM_NOT_FOUND) {
+        answer->method_id = texts_intern(texts, "", 0);
+        answer->kind = answer->method_id != TEXT_NONE ? UPSTREAM_NOT_FOUND : UPSTREAM_TROUBLE;
+    }
     if (answer->kind != UPSTREAM_OK) {
         return;
     }

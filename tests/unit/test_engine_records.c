@@ -110,6 +110,7 @@ static void a_waiting_record_takes_the_place_of_a_dead_letter(void **state)
     fare = kit_take(&kit, FX_FARE);
     kit_trip(&kit, "trip-1", 1);
     kit_upstream(&kit, fare.slot, UPSTREAM_PRICING, &refused);
+    kit_upstream(&kit, fare.slot, UPSTREAM_USERS, &refused);
     assert_true(kit_has(&kit, FX_DEAD_LETTER));
     assert_true(kit_has(&kit, FX_FARE));
     assert_int_equal(engine_counts(kit.engine).waiters, 0);
@@ -223,6 +224,7 @@ static void an_acknowledgement_of_an_old_assignment_commits_nothing(void **state
 static void a_full_table_pauses_the_partition_and_a_free_slot_resumes_it(void **state)
 {
     struct upstream_answer refused = {.kind = UPSTREAM_REFUSED};
+    struct effect fare;
 
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -233,7 +235,9 @@ static void a_full_table_pauses_the_partition_and_a_free_slot_resumes_it(void **
     }
     assert_true(kit_has(&kit, FX_PAUSE));
     assert_false(engine_accepts(kit.engine, TOPIC_TRIPS, 0, 1));
-    kit_upstream(&kit, kit_take(&kit, FX_FARE).slot, UPSTREAM_PRICING, &refused);
+    fare = kit_take(&kit, FX_FARE);
+    kit_upstream(&kit, fare.slot, UPSTREAM_PRICING, &refused);
+    kit_upstream(&kit, fare.slot, UPSTREAM_USERS, &refused);
     assert_true(kit_has(&kit, FX_RESUME));
     assert_true(engine_accepts(kit.engine, TOPIC_TRIPS, 0, 1));
 }
