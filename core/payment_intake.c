@@ -275,14 +275,22 @@ void intake_applied(struct step *s)
     charge_claimed(s);
 }
 
-/* The old service left the row REQUESTED: it never charged it, so it is claimed as it is. */
-void intake_duplicate(struct step *s)
+/*
+ * The old service left the row REQUESTED: it never charged it, so it is claimed as it is. Unless
+ * somebody found a charge all the same: then the row belongs to its refund.
+ */
+static bool intake_is_claimable(const struct payment_row *row)
+{
+    return row->status == PAYMENT_REQUESTED && row->refund_state == REFUND_NONE &&
+           row->pg_id == TEXT_NONE;
+}
+
+static void intake_claim_row(struct step *s)
 {
     struct payment *p = s->p;
     const struct payment_row *row = &s->ev->as.row;
 
-    invariant(row->trip_id == p->trip_id);
-    if (row->status != PAYMENT_REQUESTED) {
+    if (!intake_is_claimable(row)) {
         payment_acknowledge(s);
         payment_close(s);
         return;
@@ -291,6 +299,12 @@ void intake_duplicate(struct step *s)
     p->epoch = row->epoch;
     p->guard_status = PAYMENT_REQUESTED;
     payment_commit(s, PHASE_CLAIMING);
+}
+
+void intake_duplicate(struct step *s)
+{
+    invariant(s->ev->as.row.trip_id == s->p->trip_id);
+    intake_claim_row(s);
 }
 
 void intake_unwritable(struct step *s)
@@ -304,8 +318,13 @@ void intake_unwritable(struct step *s)
     intake_dead_letter(s, s->ev->collision ? DEAD_LETTER_ID_COLLISION : DEAD_LETTER_UNWRITABLE);
 }
 
+/* A first claim whose row only changed its epoch (a rescue looked at it) is tried again. */
 void claim_refused(struct step *s)
 {
+    if ((s->p->flags & PAYMENT_ACKED) == 0 && s->ev->has_row) {
+        intake_claim_row(s);
+        return;
+    }
     payment_acknowledge(s);
     payment_close(s);
 }
