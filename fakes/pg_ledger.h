@@ -113,6 +113,7 @@ struct pg_ledger *pg_ledger_init(void *block, const struct pg_ledger_limits *lim
  * orders only, so another account's order is NOT_FOUND_PAYMENT to it. False: no room.
  */
 MUST_USE bool pg_ledger_account_add(struct pg_ledger *ledger, uint64_t account);
+bool pg_ledger_knows_account(const struct pg_ledger *ledger, uint64_t account);
 
 /*
  * Does what is due, then one request as `plan` (NULL: nothing goes wrong) says, and writes the

@@ -78,6 +78,11 @@ uint8_t ledger_account(const struct pg_ledger *ledger, uint64_t account)
     return index;
 }
 
+bool pg_ledger_knows_account(const struct pg_ledger *ledger, uint64_t account)
+{
+    return ledger_account(ledger, account) < PG_LEDGER_ACCOUNTS;
+}
+
 /* The tables belong to the block, which the caller may write; const is about this header only. */
 static void *table_at(const struct pg_ledger *ledger, size_t offset)
 {

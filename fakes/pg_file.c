@@ -1,0 +1,414 @@
+#include "pg_file.h"
+#include "pg_file_entry.h"
+
+#include "invariant.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pg_file {
+    struct pg_fake *fake;
+    struct texts *scratch; /* the texts of one entry while it is replayed */
+    char *path;
+    int fd;
+    int error; /* errno of the failure that brought it down */
+    bool read_only;
+    int64_t now_ms; /* never steps back: the replay sees what the first run saw */
+    uint64_t size;
+    uint64_t entries;
+    uint64_t cut;
+};
+
+/* The sentence for people, and the status that it goes with. */
+static enum pg_file_status complain(char message[PG_FILE_MESSAGE_SIZE], const char *path,
+                                    enum pg_file_status status, const char *what)
+{
+    (void)snprintf(message, PG_FILE_MESSAGE_SIZE, "ledger file of the fake PG '%s': %s", path,
+                   what);
+    return status;
+}
+
+static enum pg_file_status complain_errno(char message[PG_FILE_MESSAGE_SIZE], const char *path,
+                                          enum pg_file_status status, const char *what)
+{
+    char text[PG_FILE_MESSAGE_SIZE / 2];
+    (void)snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
+    return complain(message, path, status, text);
+}
+
+static bool write_all(int fd, const uint8_t *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t done = write(fd, bytes, len);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return false;
+        }
+        bytes += done;
+        len -= (size_t)done;
+    }
+    return true;
+}
+
+/* A new file's name is durable only once its folder is. */
+static bool sync_folder(const char *path)
+{
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return false;
+    }
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (fd < 0) {
+        return false;
+    }
+    bool done = fsync(fd) == 0;
+    (void)close(fd);
+    return done;
+}
+
+static enum pg_file_status open_fd(struct pg_file *file, char message[PG_FILE_MESSAGE_SIZE])
+{
+    struct stat stat;
+    int flags = file->read_only ? O_RDONLY : O_RDWR | O_CREAT | O_APPEND;
+    file->fd = open(file->path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (file->fd < 0) {
+        return complain_errno(message, file->path, PG_FILE_NOT_OPENED, "can't be opened");
+    }
+    if (fstat(file->fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
+        return complain(message, file->path, PG_FILE_NOT_OPENED, "is not a regular file");
+    }
+    if (!file->read_only && flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK
+                   ? complain(message, file->path, PG_FILE_LOCKED,
+                              "another process has it open for writing")
+                   : complain_errno(message, file->path, PG_FILE_IO, "can't be locked");
+    }
+    /* After the lock: whoever had it may have written until then. */
+    if (fstat(file->fd, &stat) != 0) {
+        return complain_errno(message, file->path, PG_FILE_IO, "can't be examined");
+    }
+    if (stat.st_size > PG_FILE_BYTES_MAX) {
+        return complain(message, file->path, PG_FILE_TOO_BIG, "is larger than 1 GiB");
+    }
+    file->size = (uint64_t)stat.st_size;
+    return PG_FILE_OK;
+}
+
+static bool read_all(int fd, uint8_t *bytes, uint64_t len)
+{
+    uint64_t at = 0;
+    while (at < len) {
+        ssize_t done = pread(fd, bytes + at, (size_t)(len - at), (off_t)at);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return false;
+        }
+        at += (uint64_t)done;
+    }
+    return true;
+}
+
+/* Cuts the file to its first `size` bytes, durably. */
+static bool cut_to(struct pg_file *file, uint64_t size)
+{
+    file->cut += file->size - size;
+    file->size = size;
+    return file->read_only || (ftruncate(file->fd, (off_t)size) == 0 && fsync(file->fd) == 0);
+}
+
+/* A file that was only being made has the beginning of a header, and is made again. */
+static enum pg_file_status check_header(struct pg_file *file, const uint8_t *bytes,
+                                        char message[PG_FILE_MESSAGE_SIZE])
+{
+    uint8_t header[PG_FILE_HEADER_SIZE];
+    pg_file_header_make(header);
+    size_t present = file->size < sizeof header ? (size_t)file->size : sizeof header;
+    if (present > 0 && memcmp(bytes, header, present < 8 ? present : 8) != 0) {
+        return complain(message, file->path, PG_FILE_FOREIGN,
+                        "is something else; nothing was changed in it");
+    }
+    if (present == sizeof header) {
+        return memcmp(bytes, header, sizeof header) == 0
+                   ? PG_FILE_OK
+                   : complain(message, file->path, PG_FILE_NEWER,
+                              "was written by a later version of farebox");
+    }
+    if (file->read_only) {
+        return PG_FILE_OK;
+    }
+    if (!cut_to(file, 0) || !write_all(file->fd, header, sizeof header) ||
+        fdatasync(file->fd) != 0 || !sync_folder(file->path)) {
+        return complain_errno(message, file->path, PG_FILE_IO, "can't be begun");
+    }
+    file->size = sizeof header;
+    return PG_FILE_OK;
+}
+
+/* False: the ledger has no room for what the entry did. */
+static bool entry_replay(struct pg_file *file, const struct pg_entry *entry)
+{
+    struct pg_ledger *ledger = pg_fake_ledger(file->fake);
+    file->entries++;
+    if (entry->kind == PG_ENTRY_ACCOUNT) {
+        return pg_ledger_account_add(ledger, entry->account);
+    }
+    uint32_t overflows = pg_ledger_overflows(ledger);
+    struct pg_answer answer;
+    pg_ledger_execute(ledger, file->scratch, &entry->request, &entry->plan, entry->now_ms, &answer);
+    file->now_ms = entry->now_ms > file->now_ms ? entry->now_ms : file->now_ms;
+    return pg_ledger_overflows(ledger) == overflows;
+}
+
+static enum pg_file_status replay(struct pg_file *file, const uint8_t *bytes,
+                                  char message[PG_FILE_MESSAGE_SIZE])
+{
+    char what[96];
+    uint64_t at = PG_FILE_HEADER_SIZE;
+    while (at < file->size) {
+        struct pg_entry entry;
+        size_t size = 0;
+        enum pg_entry_read read = pg_entry_decode(bytes + at, (size_t)(file->size - at), at,
+                                                  file->scratch, &entry, &size);
+        if (read == PG_ENTRY_TORN) {
+            return cut_to(file, at) ? PG_FILE_OK
+                                    : complain_errno(message, file->path, PG_FILE_IO,
+                                                     "its last entry can't be cut");
+        }
+        if (read == PG_ENTRY_DAMAGED) {
+            (void)snprintf(what, sizeof what, "is damaged at byte %llu", (unsigned long long)at);
+            return complain(message, file->path, PG_FILE_DAMAGED, what);
+        }
+        if (!entry_replay(file, &entry)) {
+            (void)snprintf(what, sizeof what, "holds more than the fake PG's limits allow");
+            return complain(message, file->path, PG_FILE_TOO_BIG, what);
+        }
+        at += size;
+    }
+    return PG_FILE_OK;
+}
+
+static enum pg_file_status load(struct pg_file *file, char message[PG_FILE_MESSAGE_SIZE])
+{
+    uint8_t *bytes = malloc(file->size > 0 ? (size_t)file->size : 1);
+    if (bytes == NULL) {
+        return complain(message, file->path, PG_FILE_NOT_OPENED, "no memory to read it");
+    }
+    enum pg_file_status status;
+    if (!read_all(file->fd, bytes, file->size)) {
+        status = complain_errno(message, file->path, PG_FILE_IO, "can't be read");
+        goto out;
+    }
+    uint64_t written = file->size;
+    status = check_header(file, bytes, message);
+    if (status == PG_FILE_OK && written > PG_FILE_HEADER_SIZE) {
+        status = replay(file, bytes, message);
+    }
+out:
+    free(bytes);
+    return status;
+}
+
+/* Appends and forces to disk. False: the file is down. */
+static bool append(struct pg_file *file, const uint8_t *bytes, size_t size)
+{
+    if (file->size + size > (uint64_t)PG_FILE_BYTES_MAX) {
+        file->error = EFBIG;
+        return false;
+    }
+    if (!write_all(file->fd, bytes, size) || fdatasync(file->fd) != 0) {
+        file->error = errno != 0 ? errno : EIO;
+        return false;
+    }
+    file->size += size;
+    file->entries++;
+    return true;
+}
+
+static bool is_known(const struct pg_file *file, uint64_t account)
+{
+    return pg_ledger_knows_account(pg_fake_ledger_view(file->fake), account);
+}
+
+static enum pg_file_status add_accounts(struct pg_file *file, const struct pg_file_options *options,
+                                        char message[PG_FILE_MESSAGE_SIZE])
+{
+    for (uint32_t i = 0; i < options->account_count; i++) {
+        struct pg_entry entry = {.kind = PG_ENTRY_ACCOUNT, .account = options->accounts[i]};
+        uint8_t bytes[PG_ENTRY_MAX];
+        if (is_known(file, entry.account)) {
+            continue;
+        }
+        if (!pg_ledger_account_add(pg_fake_ledger(file->fake), entry.account)) {
+            return complain(message, file->path, PG_FILE_TOO_BIG,
+                            "knows as many PG accounts as it can already");
+        }
+        size_t size = pg_entry_encode(&entry, file->scratch, file->size, bytes);
+        if (!file->read_only && !append(file, bytes, size)) {
+            errno = file->error;
+            return complain_errno(message, file->path, PG_FILE_IO, "can't be written");
+        }
+    }
+    return PG_FILE_OK;
+}
+
+static struct pg_file *file_allocate(const struct pg_file_options *options)
+{
+    struct pg_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        return NULL;
+    }
+    file->fd = -1;
+    file->read_only = options->read_only;
+    file->path = strdup(options->path);
+    file->fake = malloc(pg_fake_size(&options->limits));
+    file->scratch = malloc(texts_size(PG_ENTRY_TEXTS_ENTRIES, PG_ENTRY_TEXTS_BYTES));
+    if (file->path == NULL || file->fake == NULL || file->scratch == NULL) {
+        pg_file_close(file);
+        return NULL;
+    }
+    (void)pg_fake_init(file->fake, &options->limits, &options->config);
+    (void)texts_init(file->scratch, PG_ENTRY_TEXTS_ENTRIES, PG_ENTRY_TEXTS_BYTES);
+    return file;
+}
+
+enum pg_file_status pg_file_open(const struct pg_file_options *options, struct pg_file **file,
+                                 char message[PG_FILE_MESSAGE_SIZE])
+{
+    message[0] = '\0';
+    struct pg_file *opened = file_allocate(options);
+    if (opened == NULL) {
+        return complain(message, options->path, PG_FILE_NOT_OPENED, "no memory for the ledger");
+    }
+    enum pg_file_status status = open_fd(opened, message);
+    if (status == PG_FILE_OK) {
+        status = load(opened, message);
+    }
+    if (status == PG_FILE_OK) {
+        status = add_accounts(opened, options, message);
+    }
+    if (status != PG_FILE_OK) {
+        pg_file_close(opened);
+        return status;
+    }
+    *file = opened;
+    return PG_FILE_OK;
+}
+
+void pg_file_close(struct pg_file *file)
+{
+    if (file->fd >= 0) {
+        (void)close(file->fd);
+    }
+    free(file->scratch);
+    free(file->fake);
+    free(file->path);
+    free(file);
+}
+
+struct pg_fake *pg_file_fake(struct pg_file *file)
+{
+    return file->fake;
+}
+
+static void answer_without_ledger(struct pg_fake_reply *reply, uint8_t kind)
+{
+    memset(reply, 0, sizeof *reply);
+    reply->answer.kind = kind;
+    reply->answer.total_krw = -1;
+    reply->answer.balance_krw = -1;
+}
+
+/* Writes down what is about to happen. False: `reply` says why nothing may happen. */
+static bool call_log(struct pg_file *file, struct texts *texts,
+                     const struct pg_ledger_request *request, const struct pg_fake_plan *plan,
+                     struct pg_fake_reply *reply)
+{
+    struct pg_entry entry = {.kind = PG_ENTRY_REQUEST,
+                             .now_ms = file->now_ms,
+                             .request = *request,
+                             .plan = plan->ledger};
+    uint8_t bytes[PG_ENTRY_MAX];
+    size_t size = pg_entry_encode(&entry, texts, file->size, bytes);
+    if (size == 0) {
+        answer_without_ledger(reply, PG_ANSWER_BROKEN);
+        pg_ledger_error_answer(texts, PG_FAKE_INVALID_REQUEST, &reply->answer);
+        return false;
+    }
+    if (!append(file, bytes, size)) {
+        answer_without_ledger(reply, PG_ANSWER_TIMEOUT);
+        return false;
+    }
+    return true;
+}
+
+void pg_file_call(struct pg_file *file, struct texts *texts,
+                  const struct pg_ledger_request *request, int64_t now_ms,
+                  const struct chooser *chooser, struct pg_fake_reply *reply)
+{
+    if (file->error != 0 || file->read_only) {
+        answer_without_ledger(reply, PG_ANSWER_NOT_SENT);
+        return;
+    }
+    struct pg_fake_plan plan;
+    pg_file_advance(file, now_ms);
+    pg_fake_plan(file->fake, texts, request, file->now_ms, chooser, &plan);
+    bool writes = pg_fake_plan_reaches_ledger(&plan) &&
+                  pg_ledger_writes(pg_fake_ledger(file->fake), texts, request, file->now_ms);
+    if (writes && !call_log(file, texts, request, &plan, reply)) {
+        return;
+    }
+    pg_fake_act(file->fake, texts, request, &plan, file->now_ms, reply);
+}
+
+void pg_file_advance(struct pg_file *file, int64_t now_ms)
+{
+    file->now_ms = now_ms > file->now_ms ? now_ms : file->now_ms;
+    pg_fake_advance(file->fake, file->now_ms);
+}
+
+bool pg_file_is_down(const struct pg_file *file)
+{
+    return file->error != 0;
+}
+
+int pg_file_errno(const struct pg_file *file)
+{
+    return file->error;
+}
+
+uint64_t pg_file_entries(const struct pg_file *file)
+{
+    return file->entries;
+}
+
+uint64_t pg_file_bytes_cut(const struct pg_file *file)
+{
+    return file->cut;
+}
+
+enum pg_file_status pg_file_dump(const struct pg_file *file, FILE *out)
+{
+    const struct pg_ledger *ledger = pg_fake_ledger_view(file->fake);
+    for (uint32_t i = 0; i < pg_ledger_order_count(ledger); i++) {
+        struct pg_ledger_order_view order;
+        char id[UUID_TEXT_SIZE];
+        pg_ledger_order_at(ledger, i, &order);
+        uuid_format(&order.order_id, id);
+        (void)fprintf(out, "%s\t%s\t%lld\t%lld\t%u\t%s\n", id,
+                      order.status == PG_STATUS_OTHER ? "-" : order.pg_id,
+                      (long long)order.totals.captured_krw, (long long)order.totals.refunded_krw,
+                      order.totals.approvals, pg_ledger_status_name((enum pg_status)order.status));
+    }
+    return fflush(out) == 0 && !ferror(out) ? PG_FILE_OK : PG_FILE_IO;
+}

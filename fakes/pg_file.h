@@ -1,0 +1,91 @@
+/*
+ * pg_file.h - the fake PG with a ledger on disk, for the farebox binary and the end-to-end tests.
+ *
+ * A log of inputs: before the ledger acts on a request, the request, what was decided to go wrong
+ * with it, and its instant are appended and forced to disk. Opening replays them through the same
+ * deterministic ledger, late actions included, so a SIGKILL at any moment loses nothing that was
+ * answered. Look-ups and replays under a key change nothing and are not logged; rules, weights and
+ * counters of faults are the process's, not the file's.
+ *
+ * File: 16 bytes of header (magic, version), then entries, each with its length, the length's
+ * complement, an XXH3 of the payload seeded with its offset, and the payload; little-endian. A last
+ * entry that was not written whole is cut at the next open; damage before it is an error.
+ *
+ * Ownership: the handle owns its memory and its file; opening for writing locks the file.
+ * Threads and blocking: one thread at a time; calls that change something wait for the disk.
+ * Units: `now_ms` is Unix time, because late actions outlive the process.
+ */
+#ifndef FAREBOX_PG_FILE_H
+#define FAREBOX_PG_FILE_H
+
+#include "pg_fake.h"
+
+#include <stdio.h>
+
+#define PG_FILE_MESSAGE_SIZE 512
+#define PG_FILE_BYTES_MAX    (INT64_C(1) << 30)
+#define PG_FILE_TEXT_MAX     1024 /* of one text of a request */
+
+enum pg_file_status {
+    PG_FILE_OK = 0,
+    PG_FILE_NOT_OPENED, /* missing, no permission, not a regular file, no memory */
+    PG_FILE_LOCKED,     /* another process writes it */
+    PG_FILE_FOREIGN,    /* not a ledger */
+    PG_FILE_NEWER,      /* a ledger of a later version */
+    PG_FILE_DAMAGED,    /* an entry before the last one does not read as it was written */
+    PG_FILE_TOO_BIG,    /* more orders, keys, late actions, accounts or bytes than the limits */
+    PG_FILE_IO,         /* reading or writing failed */
+};
+
+struct pg_file_options {
+    const char *path;
+    struct pg_fake_limits limits;
+    struct pg_fake_config config;
+    const uint64_t *accounts; /* made known, in addition to those of the file */
+    uint32_t account_count;
+    bool read_only; /* no lock, nothing is written or cut: for auditors beside a running writer */
+};
+
+struct pg_file;
+
+/*
+ * Opens or creates (not read_only) the file and replays it. Not PG_FILE_OK: `*file` is untouched,
+ * and `message` says what is wrong with which file in a sentence for people; else it is "".
+ */
+MUST_USE enum pg_file_status pg_file_open(const struct pg_file_options *options,
+                                          struct pg_file **file,
+                                          char message[PG_FILE_MESSAGE_SIZE]);
+
+/* Ends the lock and frees the handle. Nothing is pending on disk. */
+void pg_file_close(struct pg_file *file);
+
+/* The PG, for rules, counters, faults_off and auditors. Do not call it: the file would not know. */
+struct pg_fake *pg_file_fake(struct pg_file *file);
+
+/*
+ * As pg_fake_call(), durable before it acts. When the disk fails the answer is PG_ANSWER_TIMEOUT
+ * (the request may be in the file or not), and the PG is down from then on: PG_ANSWER_NOT_SENT.
+ * A read-only PG is down from the start. A text beyond PG_FILE_TEXT_MAX: INVALID_REQUEST.
+ */
+void pg_file_call(struct pg_file *file, struct texts *texts,
+                  const struct pg_ledger_request *request, int64_t now_ms,
+                  const struct chooser *chooser, struct pg_fake_reply *reply);
+
+/* Does what is due. Needs no disk: the replay does it again. */
+void pg_file_advance(struct pg_file *file, int64_t now_ms);
+
+/* True once the disk has failed; errno of that failure, 0 otherwise. */
+bool pg_file_is_down(const struct pg_file *file);
+int pg_file_errno(const struct pg_file *file);
+
+/* Entries replayed at open and written since; bytes that open cut off the end. */
+uint64_t pg_file_entries(const struct pg_file *file);
+uint64_t pg_file_bytes_cut(const struct pg_file *file);
+
+/*
+ * One line an order, in the order of their first charge: order id, paymentKey (`-`: no payment),
+ * captured, refunded, approvals, status; separated by tabs. PG_FILE_IO: `out` has an error.
+ */
+MUST_USE enum pg_file_status pg_file_dump(const struct pg_file *file, FILE *out);
+
+#endif
