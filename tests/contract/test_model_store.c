@@ -114,6 +114,39 @@ static void full_table_aborts_the_whole_batch(void **state)
     model_close(f, &model);
 }
 
+/* As many rows as hash heads: chains are long enough to break. */
+static void rows_that_a_purge_leaves_are_still_found(void **state)
+{
+    struct store_fixture *f = *state;
+    const struct model_store_limits limits = {64, 64, 1};
+    struct model_store model;
+    model_open(f, &model, &limits);
+    for (uint64_t i = 0; i < 64; i++) {
+        char trip_id[32];
+        (void)snprintf(trip_id, sizeof(trip_id), "trip-%u", (unsigned)i);
+        struct unit unit = failed_payment(f, trip_id, i + 1);
+        suite_expect(f, &unit, UNIT_APPLIED);
+    }
+    for (uint64_t i = 0; i < 64; i += 2) {
+        struct unit done =
+            suite_outbox_move(f, 501 + i, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+        suite_expect(f, &done, UNIT_APPLIED);
+    }
+    f->now_ms += 1;
+    uint32_t deleted = 0;
+    assert_int_equal(f->store->ops->purge(f->store, PURGE_OUTBOX_DONE, 0, 64, &deleted), STORE_OK);
+    assert_int_equal(deleted, 32);
+    for (uint64_t i = 0; i < 64; i++) {
+        enum unit_verdict expected = i % 2 == 0 ? UNIT_REFUSED : UNIT_APPLIED;
+        struct unit by_event = suite_outbox_move(f, 501 + i, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 0);
+        suite_expect(f, &by_event, expected);
+        struct unit by_row = suite_outbox_move(f, 501 + i, OUTBOX_READY, 2, OUTBOX_DONE, 0);
+        by_row.as.outbox.row_id = (int64_t)i + 1;
+        suite_expect(f, &by_row, expected);
+    }
+    model_close(f, &model);
+}
+
 static void texts_of_rows_outlive_a_sweep_once_marked(void **state)
 {
     struct store_fixture *f = *state;
@@ -176,6 +209,7 @@ static int model_tests(void)
         SUITE_TEST(copy_of_the_block_is_a_copy_of_the_store),
         cmocka_unit_test(store_of_a_small_world_is_small),
         SUITE_TEST(full_table_aborts_the_whole_batch),
+        SUITE_TEST(rows_that_a_purge_leaves_are_still_found),
         SUITE_TEST(texts_of_rows_outlive_a_sweep_once_marked),
         SUITE_TEST(auditor_sees_every_row),
     };
