@@ -1,0 +1,279 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http_fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static enum http_read_status driver_read_payment(void *ctx, const char *trip_id, size_t len,
+                                                 struct http_payment *payment)
+{
+    struct fixture *fixture = ctx;
+    (void)atomic_fetch_add(&fixture->calls, 1);
+    assert_int_equal(strlen(trip_id), len);
+    if (fixture->read_status == HTTP_READ_FOUND) {
+        *payment = fixture->payment;
+    }
+    (void)snprintf(fixture->asked_trip_id, sizeof(fixture->asked_trip_id), "%s", trip_id);
+    return fixture->read_status;
+}
+
+static enum http_retry_status driver_retry_all(void *ctx, const char *topic,
+                                               struct http_retry_result *result)
+{
+    struct fixture *fixture = ctx;
+    (void)atomic_fetch_add(&fixture->calls, 1);
+    (void)snprintf(fixture->asked_topic, sizeof(fixture->asked_topic), "%s",
+                   topic != NULL ? topic : "(all)");
+    result->retried = 12;
+    result->refused = 3;
+    return fixture->retry_status;
+}
+
+static enum http_ignore_status driver_ignore(void *ctx, int64_t event_id)
+{
+    struct fixture *fixture = ctx;
+    (void)atomic_fetch_add(&fixture->calls, 1);
+    fixture->asked_event_id = event_id;
+    return fixture->ignore_status;
+}
+
+static void driver_health(void *ctx, enum http_health_kind kind, struct http_health *health)
+{
+    struct fixture *fixture = ctx;
+    (void)atomic_fetch_add(&fixture->calls, 1);
+    fixture->asked_kind = kind;
+    *health = fixture->health;
+}
+
+static void driver_metrics(void *ctx, FILE *out)
+{
+    struct fixture *fixture = ctx;
+    (void)atomic_fetch_add(&fixture->calls, 1);
+    for (size_t i = 0; i < fixture->metrics_bytes; i++) {
+        (void)fputc(i % 64 == 63 ? '\n' : '#', out);
+    }
+}
+
+static void driver_request_ended(void *ctx, enum http_endpoint endpoint, int http_status,
+                                 int64_t elapsed_us)
+{
+    struct fixture *fixture = ctx;
+    assert_true(endpoint < HTTP_ENDPOINT_COUNT && elapsed_us >= 0);
+    atomic_store(&fixture->last_status, http_status);
+    (void)atomic_fetch_add(&fixture->ended, 1);
+}
+
+static const struct http_api_ops driver_ops = {driver_read_payment, driver_retry_all,
+                                               driver_ignore,       driver_health,
+                                               driver_metrics,      driver_request_ended};
+
+void fixture_reset(struct fixture *fixture)
+{
+    struct http_api *api = fixture->api;
+    memset(fixture, 0, sizeof(*fixture));
+    fixture->api = api;
+    fixture->read_status = HTTP_READ_ABSENT;
+    fixture->retry_status = HTTP_RETRY_DONE;
+    fixture->ignore_status = HTTP_IGNORE_DONE;
+    fixture->metrics_bytes = 640;
+}
+
+void fixture_open(struct fixture *fixture, const char *token, int request_ms)
+{
+    struct secret secret;
+    char error[256] = "";
+    fixture->api = NULL;
+    fixture_reset(fixture);
+    secret_init(&secret);
+    if (token != NULL) {
+        assert_int_equal(secret_from_bytes(&secret, token, strlen(token)), SECRET_OK);
+    }
+    const struct http_api_options options = {.ops = &driver_ops,
+                                             .ctx = fixture,
+                                             .host = "127.0.0.1",
+                                             .port = 0,
+                                             .admin_token = &secret,
+                                             .time_zone_offset_min = 540,
+                                             .request_ms = request_ms};
+    if (http_api_open(&options, &fixture->api, error, sizeof(error)) != HTTP_API_OK) {
+        fail_msg("%s", error);
+    }
+    assert_in_range(http_api_port(fixture->api), 1, 65535);
+}
+
+void fixture_close(struct fixture *fixture)
+{
+    http_api_close(fixture->api);
+}
+
+int client_open(const struct fixture *fixture)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)http_api_port(fixture->api)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct timeval limit = {20, 0};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+bool client_try_send(int fd, const void *bytes, size_t len)
+{
+    for (size_t sent = 0; sent < len;) {
+        ssize_t n = send(fd, (const char *)bytes + sent, len - sent, MSG_NOSIGNAL);
+        if (n <= 0) {
+            return false;
+        }
+        sent += (size_t)n;
+    }
+    return true;
+}
+
+void client_send(int fd, const void *bytes, size_t len)
+{
+    assert_true(client_try_send(fd, bytes, len));
+}
+
+void client_send_text(int fd, const char *text)
+{
+    client_send(fd, text, strlen(text));
+}
+
+/* A POST of retry-all with this Content-Length; `sent` bytes of the body follow. */
+void client_post(int fd, const char *content_length, size_t sent)
+{
+    char head[512];
+    char *body = calloc(1, sent + 1);
+    assert_non_null(body);
+    (void)snprintf(head, sizeof(head),
+                   "POST " FIXTURE_RETRY_ALL " HTTP/1.1\r\nHost: x\r\n" FIXTURE_AUTHORIZATION
+                   "Content-Length: %s\r\n\r\n",
+                   content_length);
+    client_send_text(fd, head);
+    (void)client_try_send(fd, body, sent);
+    free(body);
+}
+
+static void client_receive_head(int fd, struct reply *reply)
+{
+    while (reply->head_len < 4 || memcmp(reply->head + reply->head_len - 4, "\r\n\r\n", 4) != 0) {
+        assert_true(reply->head_len < sizeof(reply->head) - 1);
+        ssize_t n = recv(fd, reply->head + reply->head_len, 1, 0);
+        if (n < 0 && errno == EAGAIN) {
+            fail_msg("no answer within 20 s");
+        }
+        if (n <= 0) {
+            assert_int_equal(reply->head_len, 0);
+            return;
+        }
+        reply->head_len++;
+    }
+    reply->head[reply->head_len] = '\0';
+    assert_int_equal(sscanf(reply->head, "HTTP/1.1 %3d ", &reply->status), 1);
+}
+
+void client_receive(int fd, struct reply *reply, bool has_body)
+{
+    char length[32];
+    memset(reply, 0, sizeof(*reply));
+    client_receive_head(fd, reply);
+    if (reply->status == 0 || reply->status == 100) {
+        return;
+    }
+    reply_header(reply, "Content-Length", length, sizeof(length));
+    assert_true(length[0] != '\0');
+    reply->body_len = has_body ? strtoul(length, NULL, 10) : 0;
+    reply->body = calloc(1, reply->body_len + 1);
+    assert_non_null(reply->body);
+    for (size_t got = 0; got < reply->body_len;) {
+        ssize_t n = recv(fd, reply->body + got, reply->body_len - got, 0);
+        assert_true(n > 0);
+        got += (size_t)n;
+    }
+}
+
+bool client_is_ended(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, 0);
+    return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+void reply_clear(struct reply *reply)
+{
+    free(reply->body);
+    reply->body = NULL;
+}
+
+void reply_header(const struct reply *reply, const char *name, char *value, size_t size)
+{
+    size_t name_len = strlen(name);
+    value[0] = '\0';
+    for (const char *at = strstr(reply->head, "\r\n"); at != NULL; at = strstr(at, "\r\n")) {
+        at += 2;
+        if (strncasecmp(at, name, name_len) == 0 && at[name_len] == ':') {
+            (void)snprintf(value, size, "%.*s", (int)strcspn(at + name_len + 2, "\r"),
+                           at + name_len + 2);
+            return;
+        }
+    }
+}
+
+void ask(const struct fixture *fixture, const char *text, struct reply *reply)
+{
+    int fd = client_open(fixture);
+    (void)client_try_send(fd, text, strlen(text));
+    client_receive(fd, reply, strncmp(text, "HEAD ", 5) != 0);
+    (void)close(fd);
+}
+
+void ask_line(const struct fixture *fixture, const char *line, const char *headers,
+              struct reply *reply)
+{
+    char text[2048];
+    (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: farebox\r\n%s\r\n", line, headers);
+    ask(fixture, text, reply);
+}
+
+json_t *reply_json(struct reply *reply, int status)
+{
+    if (reply->status != status) {
+        fail_msg("status %d instead of %d: %s", reply->status, status,
+                 reply->body != NULL ? reply->body : "(nothing)");
+    }
+    json_t *json = json_loadb(reply->body, reply->body_len, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    reply_clear(reply);
+    return json;
+}
+
+void assert_problem(struct reply *reply, int status, const char *type, const char *instance)
+{
+    char content_type[64];
+    char uri[128];
+    reply_header(reply, "Content-Type", content_type, sizeof(content_type));
+    json_t *json = reply_json(reply, status);
+    assert_string_equal(content_type, "application/problem+json");
+    (void)snprintf(uri, sizeof(uri), "urn:farebox:problem:%s", type);
+    assert_string_equal(json_string_value(json_object_get(json, "type")), uri);
+    assert_int_equal(json_integer_value(json_object_get(json, "status")), status);
+    assert_true(json_string_length(json_object_get(json, "title")) > 0);
+    assert_true(json_string_length(json_object_get(json, "detail")) > 0);
+    assert_string_equal(json_string_value(json_object_get(json, "instance")), instance);
+    json_decref(json);
+}
