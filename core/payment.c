@@ -306,7 +306,7 @@ void payment_check(const struct payment *p)
     if (p->phase == PHASE_FREE) {
         return;
     }
-    invariant(p->trip_id != TEXT_NONE && p->amount_krw >= 0);
+    invariant(p->trip_id != TEXT_NONE);
     invariant(p->origin >= ORIGIN_RECORD && p->origin <= ORIGIN_OPERATOR_ADOPT);
     invariant(p->status <= PAYMENT_UNKNOWN && p->guard_status <= PAYMENT_UNKNOWN);
     /* A terminal row never changes its status. */
@@ -314,6 +314,7 @@ void payment_check(const struct payment *p)
     invariant(!payment_is_committing(p) || p->token_sequence > 0);
     if (payment_is_droppable(p) || phase == PHASE_OPENING) {
         invariant(p->origin == ORIGIN_RECORD && p->guard_status == PAYMENT_ABSENT);
+        invariant(p->amount_krw >= 0);
     }
     if (in_claim(phase)) {
         check_claim(p);

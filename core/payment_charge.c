@@ -47,6 +47,24 @@ enum finding payment_judge(const struct payment *p, const struct pg_answer *answ
     return FOUND_NO_ANSWER;
 }
 
+bool payment_is_foreign(const struct payment *p, const struct pg_answer *answer)
+{
+    text_id known = p->refund_state == REFUND_INTENDED ? p->refund_pg_id : p->pg_id;
+
+    return answer->kind == PG_ANSWER_PAYMENT && known != TEXT_NONE && answer->pg_id != known;
+}
+
+enum payment_alert payment_alert_of(const struct pg_answer *answer)
+{
+    if (answer->kind != PG_ANSWER_ERROR) {
+        return ALERT_NONE;
+    }
+    if (answer->code_class == PG_CODE_CREDENTIALS) {
+        return ALERT_CREDENTIALS;
+    }
+    return answer->code_class == PG_CODE_REQUEST ? ALERT_REQUEST : ALERT_NONE;
+}
+
 void payment_finish(struct step *s, enum payment_status status, enum payment_reason reason,
                     text_id code)
 {
@@ -148,24 +166,13 @@ static bool is_without_verdict(const struct pg_answer *a)
            (a->kind == PG_ANSWER_ERROR && a->code_class == PG_CODE_RETRY);
 }
 
-static uint8_t alert_of(const struct pg_answer *a)
-{
-    if (a->kind != PG_ANSWER_ERROR) {
-        return ALERT_NONE;
-    }
-    if (a->code_class == PG_CODE_CREDENTIALS) {
-        return ALERT_CREDENTIALS;
-    }
-    return a->code_class == PG_CODE_REQUEST ? ALERT_REQUEST : ALERT_NONE;
-}
-
 void charge_answered(struct step *s)
 {
     struct payment *p = s->p;
     const struct pg_answer *a = &s->ev->as.pg;
 
     p->call_no++;
-    s->out->alert = alert_of(a);
+    s->out->alert = (uint8_t)payment_alert_of(a);
     if (a->kind == PG_ANSWER_NOT_SENT) {
         payment_wait(s, PHASE_CHARGE_WAIT, payment_pg_backoff_ms(s));
         return;
@@ -188,7 +195,7 @@ void charge_asked(struct step *s)
     const struct pg_answer *a = &s->ev->as.pg;
 
     p->call_no++;
-    s->out->alert = alert_of(a);
+    s->out->alert = (uint8_t)payment_alert_of(a);
     switch (payment_judge(p, a)) {
     case FOUND_APPROVED:
         charge_approved(s);

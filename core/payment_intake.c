@@ -321,7 +321,7 @@ void intake_unwritable(struct step *s)
 /* A first claim whose row only changed its epoch (a rescue looked at it) is tried again. */
 void claim_refused(struct step *s)
 {
-    if ((s->p->flags & PAYMENT_ACKED) == 0 && s->ev->has_row) {
+    if ((s->p->flags & PAYMENT_ACKED) == 0 && s->ev->has_row && s->ev->as.row.epoch > s->p->epoch) {
         intake_claim_row(s);
         return;
     }

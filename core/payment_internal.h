@@ -30,6 +30,12 @@ enum finding {
 };
 enum finding payment_judge(const struct payment *p, const struct pg_answer *answer);
 
+/* Whether the PG shows another payment than the one that the row names. */
+bool payment_is_foreign(const struct payment *p, const struct pg_answer *answer);
+
+/* What an operator should hear of an answer, whatever was asked. */
+enum payment_alert payment_alert_of(const struct pg_answer *answer);
+
 /* Asks for a PG call, for a unit to be committed, for a timer; closes the slot. */
 void payment_call(struct step *s, enum payment_phase phase, uint8_t call);
 void payment_commit(struct step *s, enum payment_phase phase);

@@ -99,6 +99,7 @@ void finish_unwritable(struct step *s)
     struct payment *p = s->p;
     text_id approval = p->pg_id;
 
+    payment_reply(s, REPLY_CONFLICT);
     if (p->status == PAYMENT_COMPLETED) {
         p->status = p->guard_status;
         refund_intend(s, approval, REASON_UNWRITABLE);
@@ -137,9 +138,10 @@ void refund_intent_refused(struct step *s)
     lost_row(s);
 }
 
-static bool is_zero_balance(const struct pg_answer *a)
+static bool is_zero_balance(const struct payment *p, const struct pg_answer *a)
 {
-    return a->kind == PG_ANSWER_PAYMENT && a->order_matches && a->balance_krw == 0;
+    return a->kind == PG_ANSWER_PAYMENT && a->order_matches && !payment_is_foreign(p, a) &&
+           a->balance_krw == 0;
 }
 
 static bool is_unanswered(const struct pg_answer *a)
@@ -156,10 +158,8 @@ void refund_cancel_answered(struct step *s)
     const struct pg_answer *a = &s->ev->as.pg;
 
     p->call_no++;
-    if (a->kind == PG_ANSWER_ERROR && a->code_class == PG_CODE_CREDENTIALS) {
-        s->out->alert = ALERT_CREDENTIALS;
-    }
-    if (is_zero_balance(a)) {
+    s->out->alert = (uint8_t)payment_alert_of(a);
+    if (is_zero_balance(p, a)) {
         refund_finish(s);
         return;
     }
@@ -206,6 +206,10 @@ void refund_asked(struct step *s)
     enum finding finding = payment_judge(p, a);
 
     p->call_no++;
+    s->out->alert = (uint8_t)payment_alert_of(a);
+    if (payment_is_foreign(p, a)) {
+        finding = FOUND_NO_ANSWER; /* the rescue looks again, and hands over */
+    }
     switch (finding) {
     case FOUND_NOTHING_HELD:
         refund_finish(s);
@@ -249,6 +253,9 @@ void refund_finish(struct step *s)
     p->attempts = 0;
     if (!payment_is_terminal(p->guard_status)) {
         p->status = PAYMENT_FAILED;
+        if (p->reason != REASON_WRONG_AMOUNT && p->reason != REASON_UNWRITABLE) {
+            p->reason = REASON_REFUNDED; /* not what it was UNKNOWN for */
+        }
     }
     payment_commit(s, PHASE_REFUNDING);
 }

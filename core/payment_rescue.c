@@ -116,7 +116,8 @@ static void rescue_absent(struct step *s)
         rescue_rechecked(s);
         return;
     }
-    if (p->claimed_ms == AGE_NONE || s->ctx->now_ms - p->claimed_ms < absence_wait_ms(config)) {
+    /* Counted from the takeover: however late the answer is read, the question was no older. */
+    if (p->claimed_ms == AGE_NONE || p->since_ms - p->claimed_ms < absence_wait_ms(config)) {
         p->attempts = 0;
         rescue_park(s, PAYMENT_DUE_ABSENT);
         return;
@@ -137,6 +138,9 @@ static void rescue_nothing_held(struct step *s)
     enum payment_reason reason =
         a->status == PG_ABORTED || a->status == PG_EXPIRED ? REASON_DECLINED : REASON_CANCELLED;
 
+    if (p->origin == ORIGIN_OPERATOR_ADOPT) {
+        payment_reply(s, REPLY_CONFLICT);
+    }
     if (p->refund_state == REFUND_INTENDED) {
         refund_finish(s);
         return;
@@ -180,17 +184,23 @@ static void rescue_refund(struct step *s, enum finding finding)
     refund_intend(s, found, finding == FOUND_WRONG ? REASON_WRONG_AMOUNT : REASON_REFUNDED);
 }
 
+/* The money is where it belongs: the trip's own payment, kept. */
+static bool rescue_is_kept(const struct payment *p, text_id found)
+{
+    return p->status == PAYMENT_COMPLETED && p->refund_state != REFUND_INTENDED &&
+           p->pg_id == found;
+}
+
 /* The PG holds money of this trip. */
 static void rescue_held(struct step *s, enum finding finding)
 {
     struct payment *p = s->p;
     text_id found = s->ev->as.pg.pg_id;
-    text_id known = p->refund_state == REFUND_INTENDED ? p->refund_pg_id : p->pg_id;
 
     p->absent_count = 0;
-    if (known != TEXT_NONE && known != found) {
-        payment_reply(s, REPLY_CONFLICT);
-        rescue_hand_over(s, REASON_PG_ID_MISMATCH, PAYMENT_DUE_BACKOFF);
+    if (rescue_is_kept(p, found)) {
+        p->attempts = 0;
+        rescue_park(s, PAYMENT_DUE_NEVER);
         return;
     }
     if (may_adopt(s, finding)) {
@@ -206,6 +216,18 @@ static void rescue_held(struct step *s, enum finding finding)
     rescue_refund(s, finding);
 }
 
+static void rescue_found(struct step *s, enum finding finding)
+{
+    if (payment_is_foreign(s->p, &s->ev->as.pg)) {
+        payment_reply(s, REPLY_CONFLICT);
+        rescue_hand_over(s, REASON_PG_ID_MISMATCH, PAYMENT_DUE_BACKOFF);
+    } else if (finding == FOUND_NOTHING_HELD) {
+        rescue_nothing_held(s);
+    } else {
+        rescue_held(s, finding);
+    }
+}
+
 /* Nobody asked for a verdict on absence: an operator's wish ends where there is no money. */
 static void operator_without_payment(struct step *s, enum finding finding)
 {
@@ -219,9 +241,7 @@ void rescue_inspected(struct step *s)
     enum finding finding = payment_judge(p, a);
 
     p->call_no++;
-    if (a->kind == PG_ANSWER_ERROR && a->code_class == PG_CODE_CREDENTIALS) {
-        s->out->alert = ALERT_CREDENTIALS;
-    }
+    s->out->alert = (uint8_t)payment_alert_of(a);
     switch (finding) {
     case FOUND_NO_ANSWER:
         operator_without_payment(s, finding);
@@ -237,12 +257,10 @@ void rescue_inspected(struct step *s)
         rescue_absent(s);
         return;
     case FOUND_NOTHING_HELD:
-        rescue_nothing_held(s);
-        return;
     case FOUND_APPROVED:
     case FOUND_PARTLY_HELD:
     case FOUND_WRONG:
-        rescue_held(s, finding);
+        rescue_found(s, finding);
         return;
     }
 }
