@@ -71,6 +71,7 @@ struct model_store_lease {
     int64_t locked_at_ms;
     text_id holder;
 };
+/* The row of this lease, as it is now. */
 struct model_store_lease model_store_lease_at(const struct model_store *handle,
                                               enum lease_name name);
 

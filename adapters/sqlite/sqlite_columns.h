@@ -19,11 +19,16 @@
 /* now + delay; for instants that may be missing see bind_due. */
 int64_t instant_after(int64_t now_ms, int64_t delay_ms);
 
+/* One value to one parameter. */
 void bind_int(sqlite3_stmt *statement, int at, int64_t value);
-void bind_name(sqlite3_stmt *statement, int at, const char *name); /* a static string */
-void bind_uint64(sqlite3_stmt *statement, int at, uint64_t value); /* the same bits, signed */
+/* `name` is a static string: SQLite keeps the pointer. */
+void bind_name(sqlite3_stmt *statement, int at, const char *name);
+/* The same bits, signed. */
+void bind_uint64(sqlite3_stmt *statement, int at, uint64_t value);
+/* The instant of a delay; DUE_NEVER: NULL. */
 void bind_due(sqlite3_stmt *statement, int at, int64_t now_ms, int64_t due_in_ms);
-void bind_uuid(sqlite3_stmt *statement, int at, const struct uuid *id); /* nil: NULL */
+/* Canonical text; the nil id: NULL. */
+void bind_uuid(sqlite3_stmt *statement, int at, const struct uuid *id);
 /* Binds token.process at `at` and token.sequence at `at` + 1. */
 void bind_token(sqlite3_stmt *statement, int at, struct token token);
 /* TEXT_NONE: NULL. The pool must not change before the statement has run. */
@@ -33,11 +38,16 @@ void bind_blob(sqlite3_stmt *statement, int at, const struct texts *texts, text_
 void bind_record_part(sqlite3_stmt *statement, int at, const struct texts *texts, uint8_t has,
                       text_id id);
 
+/* The column at `at` and the one after it. */
 struct token column_token(sqlite3_stmt *statement, int at);
-int64_t column_age(sqlite3_stmt *statement, int at, int64_t now_ms);    /* NULL: AGE_NONE */
-int64_t column_instant(sqlite3_stmt *statement, int at);                /* NULL: AGE_NONE */
-int64_t column_due_in(sqlite3_stmt *statement, int at, int64_t now_ms); /* NULL: DUE_NEVER */
-const char *column_name(sqlite3_stmt *statement, int at);               /* NULL: "" */
+/* now - the column's instant; NULL: AGE_NONE. */
+int64_t column_age(sqlite3_stmt *statement, int at, int64_t now_ms);
+/* Unix ms; NULL: AGE_NONE. */
+int64_t column_instant(sqlite3_stmt *statement, int at);
+/* The column's instant - now; NULL: DUE_NEVER. */
+int64_t column_due_in(sqlite3_stmt *statement, int at, int64_t now_ms);
+/* Text without NULs, valid until the statement moves on; NULL: "". */
+const char *column_name(sqlite3_stmt *statement, int at);
 /* False: not a UUID. NULL: nil. */
 MUST_USE bool column_uuid(sqlite3_stmt *statement, int at, struct uuid *id);
 /* TEXT or BLOB into the pool, NULL: TEXT_NONE. False: the pool, or memory, is full. */

@@ -340,6 +340,45 @@ static void write_that_meets_another_transaction_is_aborted_and_works_later(void
     store->ops->close(store);
 }
 
+struct clock_probe {
+    sqlite3 *other;
+    int begin_code;
+};
+
+/* A clock that tries to write from another connection whenever it is read. */
+static int64_t probe_now(void *argument)
+{
+    struct clock_probe *probe = argument;
+    probe->begin_code = sqlite3_exec(probe->other, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (probe->begin_code == SQLITE_OK) {
+        (void)sqlite3_exec(probe->other, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return 1000;
+}
+
+/* Or a batch that waited for its turn would write an instant from before the wait. */
+static void clock_of_a_batch_is_read_with_the_write_lock_held(void **state)
+{
+    struct store_fixture *f = *state;
+    char path[400];
+    path_in_folder(f, "store.db", path, sizeof(path));
+    struct clock_probe probe = {.begin_code = SQLITE_OK};
+    assert_int_equal(sqlite3_open(path, &probe.other), SQLITE_OK);
+    struct sqlite_store_options options = options_of(f, false);
+    options.now_ms = probe_now;
+    options.clock_context = &probe;
+    struct store *store = NULL;
+    char error[600];
+    assert_true(sqlite_store_open(path, &options, &store, error, sizeof(error)));
+    struct unit unit = suite_lease(f, "a", LEASE_TAKE, 1000, 0);
+    struct unit_result result;
+    struct store_batch batch = {&unit, &result, 1, f->texts};
+    assert_int_equal(store->ops->submit(store, &batch), BATCH_COMMITTED);
+    assert_int_equal(probe.begin_code, SQLITE_BUSY);
+    store->ops->close(store);
+    assert_int_equal(sqlite3_close(probe.other), SQLITE_OK);
+}
+
 int main(void)
 {
     store_fixture_use(&store_factory_sqlite);
@@ -355,6 +394,7 @@ int main(void)
         SUITE_TEST(readable_columns_hold_utf8_whatever_the_bytes),
         cmocka_unit_test(readable_copy_replaces_what_is_not_utf8),
         SUITE_TEST(statuses_reasons_and_instants_are_stored_for_people),
+        SUITE_TEST(clock_of_a_batch_is_read_with_the_write_lock_held),
         SUITE_TEST(write_that_meets_another_transaction_is_aborted_and_works_later),
     };
     return cmocka_run_group_tests_name("sqlite: files", tests, NULL, NULL);
