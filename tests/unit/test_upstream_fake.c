@@ -140,7 +140,10 @@ static void user_without_payment_method_is_not_found(void **state)
     override(w, UPSTREAM_USERS, "nobody", UPSTREAM_OVERRIDE_NOT_FOUND, 0);
     override(w, UPSTREAM_USERS, "bad", UPSTREAM_OVERRIDE_REFUSED, 0);
     override(w, UPSTREAM_USERS, "poison", UPSTREAM_OVERRIDE_TROUBLE, 0);
-    assert_int_equal(ask(w, UPSTREAM_USERS, "nobody", 0).answer.kind, UPSTREAM_NOT_FOUND);
+    struct upstream_answer nobody = ask(w, UPSTREAM_USERS, "nobody", 0).answer;
+    assert_int_equal(nobody.kind, UPSTREAM_NOT_FOUND);
+    assert_int_equal(nobody.method_id, texts_find(w->texts, "", 0)); /* what the row will hold */
+    assert_int_not_equal(nobody.method_id, TEXT_NONE);
     assert_int_equal(ask(w, UPSTREAM_USERS, "bad", 0).answer.kind, UPSTREAM_REFUSED);
     assert_int_equal(ask(w, UPSTREAM_USERS, "poison", 0).answer.kind, UPSTREAM_TROUBLE);
     assert_int_equal(ask(w, UPSTREAM_USERS, "user-1", 0).answer.kind, UPSTREAM_OK);
