@@ -29,8 +29,7 @@ struct fixture {
     int64_t asked_event_id;
     enum http_health_kind asked_kind;
     atomic_int calls; /* of any callback but request_ended */
-    atomic_int ended;
-    atomic_int last_status;
+    atomic_int ended; /* calls of request_ended since fixture_open() */
 };
 
 /* `token` NULL: admin is off. `request_ms` 0: the default. Stops the test where it fails. */
@@ -38,6 +37,9 @@ void fixture_open(struct fixture *fixture, const char *token, int request_ms);
 /* Back to the answers of the beginning; the API stays open, as closing takes civetweb 2 s. */
 void fixture_reset(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
+
+/* For a test that sends otherwise than by client_send(): what it set before, the driver sees. */
+void fixture_pass(void);
 
 struct reply {
     int status; /* 0: the connection ended without an answer */
