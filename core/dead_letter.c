@@ -26,7 +26,7 @@ static void ignored(struct letter_step *s)
 static void impossible(struct letter_step *s)
 {
     (void)s;
-    invariant(!"an event that this phase cannot see");
+    invariant_broken("an event that this phase cannot see");
 }
 
 static void dead_letter_close(struct letter_step *s)

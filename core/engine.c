@@ -267,7 +267,7 @@ static void run_page(struct run *r)
         admin_page(r);
         return;
     }
-    invariant(!"a page of a kind that nobody asked for");
+    invariant_broken("a page of a kind that nobody asked for");
 }
 
 static void run_stop(struct run *r)
@@ -327,7 +327,7 @@ static void run_event(struct run *r)
         run_stop(r);
         return;
     }
-    invariant(!"an event of no known type");
+    invariant_broken("an event of no known type");
 }
 
 /* After EV_STOP: when nothing is in flight, the offsets go out and the driver may close. */

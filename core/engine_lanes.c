@@ -138,7 +138,7 @@ static void deliver(struct run *r, uint32_t owner, const struct unit_result *res
         jobs_lease_result(r, OWNER_SLOT(owner), result);
         return;
     }
-    invariant(!"a unit of nobody");
+    invariant_broken("a unit of nobody");
 }
 
 /* Nothing is known of the batch, or nothing was done: the same units again, later. */
@@ -206,7 +206,7 @@ void engine_batch_unit(const struct engine *engine, uint32_t lane, uint32_t inde
         jobs_lease_unit(e, slot, unit);
         return;
     }
-    invariant(!"a unit of nobody");
+    invariant_broken("a unit of nobody");
 }
 
 bool engine_batch_outcome(const struct engine *engine, uint32_t lane, uint32_t index,

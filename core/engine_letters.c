@@ -155,7 +155,7 @@ void letters_result(struct run *r, uint32_t slot, const struct unit_result *resu
         event.type = DEAD_LETTER_EV_UNWRITABLE;
         break;
     default:
-        invariant(!"a result of no known verdict");
+        invariant_broken("a result of no known verdict");
     }
     drive(r, slot, &event);
 }
@@ -180,7 +180,7 @@ void letters_published(struct run *r)
         event.type = DEAD_LETTER_EV_NO_VERDICT;
         break;
     default:
-        invariant(!"a delivery report of no known verdict");
+        invariant_broken("a delivery report of no known verdict");
     }
     drive(r, slot, &event);
 }
@@ -276,7 +276,7 @@ void admin_event(struct run *r)
         admin_ignore(r, admin);
         return;
     }
-    invariant(!"an operation that the driver cannot ask for");
+    invariant_broken("an operation that the driver cannot ask for");
 }
 
 /* The same row can be in work for an ignore: its guard then refuses one of the two. */

@@ -281,7 +281,7 @@ void payments_result(struct run *r, uint32_t slot, const struct unit_result *res
         event.type = PAYMENT_EV_UNWRITABLE;
         break;
     default:
-        invariant(!"a result of no known verdict");
+        invariant_broken("a result of no known verdict");
     }
     drive(r, slot, &event);
 }

@@ -112,7 +112,7 @@ void publish_report(struct run *r)
         event.type = OUTBOX_EV_NO_VERDICT;
         break;
     default:
-        invariant(!"a delivery report of no known verdict");
+        invariant_broken("a delivery report of no known verdict");
     }
     drive(r, slot, &event);
 }

@@ -224,7 +224,7 @@ void records_record(struct run *r)
     ref.tracker = (uint16_t)index;
     invariant(!is_blocked(e, (enum engine_topic)record->topic) || gates_any_open(e));
     if (!tracker_deliver(engine_tracker(e, index), record->offset, &ref.sequence)) {
-        invariant(!"a record that engine_accepts() would have refused");
+        invariant_broken("a record that engine_accepts() would have refused");
     }
     switch ((enum engine_record_kind)record->kind) {
     case RECORD_TRIP:
@@ -241,7 +241,7 @@ void records_record(struct run *r)
         letters_store(r, &record->dead, &ref);
         return;
     }
-    invariant(!"a record of no known kind");
+    invariant_broken("a record of no known kind");
 }
 
 void waiters_add(struct run *r, uint32_t slot, const struct payment_arrival *a,

@@ -16,6 +16,9 @@
         }                                                                                          \
     } while (0)
 
+/* The same where no condition is left to test: `why` says to the reader what cannot be. */
+#define invariant_broken(why) __builtin_trap()
+
 #define MUST_USE __attribute__((warn_unused_result))
 
 #endif

@@ -25,7 +25,7 @@ static void ignored(struct outbox_step *s)
 static void impossible(struct outbox_step *s)
 {
     (void)s;
-    invariant(!"an event that this phase cannot see");
+    invariant_broken("an event that this phase cannot see");
 }
 
 static void outbox_close(struct outbox_step *s)

@@ -16,7 +16,7 @@ static void ignored(struct step *s)
 static void impossible(struct step *s)
 {
     (void)s;
-    invariant(!"an event that this phase cannot see");
+    invariant_broken("an event that this phase cannot see");
 }
 
 #define ___ impossible

@@ -221,7 +221,9 @@ struct unit_lease {
 
 /*
  * One guarded transition. Applied: the row now has the image, epoch = guard + 1 (OPEN: 1) and
- * this token, and the outbox row is there. A unit whose token the row carries already is applied.
+ * this token, and the outbox row is there, with epoch 1. A unit whose token the row carries
+ * already is applied. A payment id of another trip, or an event id that is in use, is UNIT_ERROR.
+ * Delays beyond a hundred years are cut to that.
  */
 struct unit {
     struct token token;
@@ -344,8 +346,10 @@ struct store {
 /*
  * The limits of fields, checked alike by every implementation before it writes: trip, user and
  * method ids, topics, PG ids are 1 to STORE_ID_MAX printable ASCII characters (method id may be
- * empty), the others at most their maximum, amounts not negative, enums in range. True: the unit
- * may be written. False: its verdict is UNIT_ERROR.
+ * empty), the others at most their maximum, amounts and durations not negative, enums in range; a
+ * payment has an id; a key or body that is said to be there is a text; an outbox move names its
+ * row; a failed event opens PENDING and moves to RESOLVED or IGNORED. True: the unit may be
+ * written. False: its verdict is UNIT_ERROR.
  */
 bool store_unit_check(const struct unit *unit, const struct texts *texts);
 
