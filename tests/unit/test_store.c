@@ -89,6 +89,7 @@ static struct unit payment_unit(enum unit_kind kind)
     unit.kind = (uint8_t)kind;
     struct unit_payment *payment = &unit.as.payment;
     payment->guard_status = PAYMENT_REQUESTED;
+    payment->row.payment_id.bytes[0] = 1;
     payment->row.status = PAYMENT_PROCESSING;
     payment->row.amount_krw = 15200;
     payment->row.trip_id = text("trip");
@@ -175,6 +176,10 @@ static void numbers_of_a_payment_are_in_range(void **state)
     unit.as.payment.row.amount_krw = -1;
     assert_false(fits(&unit));
     unit.as.payment.row.amount_krw = 0;
+    assert_true(fits(&unit));
+    unit.as.payment.row.payment_id.bytes[0] = 0;
+    assert_false(fits(&unit));
+    unit.as.payment.row.payment_id.bytes[0] = 1;
     assert_true(fits(&unit));
     struct unit_payment *payment = &unit.as.payment;
     const struct {
