@@ -32,8 +32,8 @@ static struct broker_partition *partition_at(const struct broker *broker, uint8_
 static struct broker_record *records(const struct broker *broker)
 {
     struct broker_partition *first = (struct broker_partition *)(uintptr_t)(broker + 1);
-    return (struct broker_record *)(void *)(first + (size_t)BROKER_TOPICS *
-                                                        broker->limits.partitions);
+    return (struct broker_record *)(void *)(first +
+                                            (size_t)BROKER_TOPICS * broker->limits.partitions);
 }
 
 size_t broker_size(const struct broker_limits *limits)
@@ -94,8 +94,7 @@ struct broker_record *broker_record_at(const struct broker *broker, uint32_t num
     return records(broker) + number;
 }
 
-uint32_t broker_find(const struct broker *broker, uint8_t topic, uint32_t partition,
-                     int64_t offset)
+uint32_t broker_find(const struct broker *broker, uint8_t topic, uint32_t partition, int64_t offset)
 {
     const struct broker_partition *p = partition_at(broker, topic, partition);
 

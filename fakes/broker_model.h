@@ -19,9 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BROKER_TOPICS 2
-#define BROKER_NO_RECORD UINT32_MAX
-#define BROKER_NO_OWNER UINT8_MAX
+#define BROKER_TOPICS      2
+#define BROKER_NO_RECORD   UINT32_MAX
+#define BROKER_NO_OWNER    UINT8_MAX
 #define BROKER_MEMBERS_MAX 32
 
 struct broker_limits {
@@ -41,7 +41,7 @@ struct broker_record {
     uint8_t topic;
     uint8_t partition;
     uint8_t dead_lettered; /* the caller's: a dead letter of it is in the log */
-    uint8_t reserved;
+    uint8_t kind;          /* the caller's */
 };
 
 struct broker;

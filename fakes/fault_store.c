@@ -21,8 +21,15 @@ static struct fault_store *handle_of(struct store *store)
 const char *store_fault_name(enum store_fault fault)
 {
     static const char *const names[STORE_FAULT_COUNT] = {
-        "none",       "commit_aborted", "commit_lost_landed", "commit_lost_later",
-        "commit_lost_dead", "unit_error", "unit_collision",   "store_down", "no_lease",
+        "none",
+        "commit_aborted",
+        "commit_lost_landed",
+        "commit_lost_later",
+        "commit_lost_dead",
+        "unit_error",
+        "unit_collision",
+        "store_down",
+        "no_lease",
     };
     return (unsigned)fault < STORE_FAULT_COUNT ? names[fault] : "?";
 }
@@ -285,8 +292,7 @@ static enum store_status fault_store_scan(struct store *store, const struct stor
 }
 
 static enum store_status fault_store_purge(struct store *store, enum purge_kind kind,
-                                           int64_t older_than_ms, uint32_t limit,
-                                           uint32_t *deleted)
+                                           int64_t older_than_ms, uint32_t limit, uint32_t *deleted)
 {
     struct fault_store *handle = handle_of(store);
 

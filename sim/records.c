@@ -1,0 +1,209 @@
+/* records.c - raw records through the real codecs: to events for an engine, and to the DLT. */
+#include "world_internal.h"
+
+#include "letters.h"
+#include "payment_id.h"
+#include "record_headers.h"
+#include "trip_codec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HANDLE_SIZE  16
+#define HEADERS_ROOM 64
+#define DLT_NAME     TOPIC_TRIPS_NAME ".DLT"
+
+static text_id intern(struct sim *sim, const void *bytes, size_t len)
+{
+    text_id id = texts_intern(sim->texts, bytes, len);
+    invariant(id != TEXT_NONE); /* the world's pool is sized for all that a run can say */
+    return id;
+}
+
+text_id records_handle(struct sim *sim, uint32_t number)
+{
+    char text[HANDLE_SIZE];
+    int len = snprintf(text, sizeof(text), "r%u", number);
+
+    return intern(sim, text, (size_t)len);
+}
+
+static uint32_t number_of(const struct sim *sim, text_id handle)
+{
+    return (uint32_t)strtoul(texts_string(sim->texts, handle) + 1, NULL, 10);
+}
+
+/* The record as the codecs see it. `headers` has HEADERS_ROOM places. */
+static struct kafka_record view(const struct sim *sim, uint32_t number,
+                                struct kafka_header *headers)
+{
+    const struct broker_record *r = broker_record_at(sim->broker, number);
+    struct kafka_record record = {0};
+    size_t len;
+
+    record.topic = r->topic == TOPIC_TRIPS ? TOPIC_TRIPS_NAME : DLT_NAME;
+    record.topic_len = strlen(record.topic);
+    record.key = (const uint8_t *)texts_get(sim->texts, r->key, &record.key_len);
+    record.value = (const uint8_t *)texts_get(sim->texts, r->value, &record.value_len);
+    record.has_key = r->key != TEXT_NONE;
+    record.has_value = r->value != TEXT_NONE;
+    record.offset = r->offset;
+    record.partition = r->partition;
+    record.timestamp_ms = r->timestamp_ms;
+    record.timestamp_type = KAFKA_TIMESTAMP_CREATE;
+    record.headers = headers;
+    const uint8_t *bytes = (const uint8_t *)texts_get(sim->texts, r->headers, &len);
+    if (len > 0) {
+        invariant(record_headers_decode(bytes, len, headers, HEADERS_ROOM, &record.header_count));
+    }
+    return record;
+}
+
+bool records_can_deliver(const struct sim *sim, uint32_t i, uint32_t topic, uint32_t partition)
+{
+    const struct believed *b = believed_at(sim, i, topic, partition);
+
+    return b->assigned && !b->paused &&
+           broker_find(sim->broker, (uint8_t)topic, partition, b->next_offset) !=
+               BROKER_NO_RECORD &&
+           engine_accepts(engine_of(sim, i), (enum engine_topic)topic, (int32_t)partition,
+                          b->assignment);
+}
+
+static void decode_trip(struct sim *sim, uint32_t number, const struct kafka_record *raw,
+                        struct engine_record *record)
+{
+    struct trip_decoded decoded;
+
+    record->record = records_handle(sim, number);
+    switch (trip_codec_decode(raw, &decoded)) {
+    case TRIP_IGNORED:
+        record->kind = RECORD_IGNORED;
+        return;
+    case TRIP_MALFORMED:
+        record->kind = RECORD_MALFORMED;
+        record->error = intern(sim, decoded.message, strlen(decoded.message));
+        return;
+    case TRIP_COMPLETED:
+        break;
+    }
+    const struct trip_completed *trip = &decoded.completed;
+    record->kind = RECORD_TRIP;
+    record->trip.record = record->record;
+    record->trip.trip_id = intern(sim, trip->trip_id, strlen(trip->trip_id));
+    record->trip.user_id = intern(sim, trip->user_id, strlen(trip->user_id));
+    if (trip->traceparent[0] != '\0') {
+        record->trip.traceparent = intern(sim, trip->traceparent, strlen(trip->traceparent));
+    }
+    payment_id_of_trip(trip->trip_id, strlen(trip->trip_id), &record->trip.payment_id);
+}
+
+static void decode_letter(struct sim *sim, const struct kafka_record *raw,
+                          const struct broker_record *r, struct engine_record *record)
+{
+    static uint8_t room[KAFKA_HEADERS_BYTES_MAX];
+    struct letter_read letter = {.headers = room};
+    struct failed_event_row *row = &record->dead;
+
+    invariant(letters_read(raw, &letter));
+    record->kind = RECORD_DEAD;
+    row->origin_offset = letter.offset;
+    row->origin_at_ms = letter.first_timestamp_ms;
+    row->origin_partition = letter.partition;
+    row->status = FAILED_EVENT_PENDING;
+    row->has_key = r->key != TEXT_NONE;
+    row->has_body = r->value != TEXT_NONE;
+    row->key = r->key;
+    row->body = r->value;
+    row->topic = intern(sim, letter.topic, strlen(letter.topic));
+    row->error = intern(sim, letter.error, strlen(letter.error));
+    if (letter.headers_len > 0) {
+        row->headers = intern(sim, room, letter.headers_len);
+    }
+}
+
+void records_deliver(struct sim *sim, uint32_t i, uint32_t topic, uint32_t partition)
+{
+    struct believed *b = believed_at(sim, i, topic, partition);
+    uint32_t number = broker_find(sim->broker, (uint8_t)topic, partition, b->next_offset);
+    const struct broker_record *r = broker_record_at(sim->broker, number);
+    struct kafka_header headers[HEADERS_ROOM];
+    const struct kafka_record raw = view(sim, number, headers);
+    struct engine_event event = {.type = EV_RECORD};
+    struct engine_record *record = &event.as.record;
+
+    b->next_offset = (int64_t)r->offset + 1;
+    record->topic = (uint8_t)topic;
+    record->partition = (int32_t)partition;
+    record->assignment = b->assignment;
+    record->offset = r->offset;
+    record->timestamp_ms = r->timestamp_ms;
+    if (topic == TOPIC_TRIPS) {
+        decode_trip(sim, number, &raw, record);
+    } else {
+        decode_letter(sim, &raw, r, record);
+    }
+    history_add(sim, "record", number, i, record->kind);
+    history_say(sim, r->tag, "farebox-%u gets record %u (%s %u@%u)", i, number, raw.topic,
+                partition, r->offset);
+    instance_feed(sim, i, &event);
+}
+
+void records_dead_letter(struct sim *sim, text_id handle, text_id error, uint8_t reason)
+{
+    static uint8_t room[KAFKA_HEADERS_BYTES_MAX];
+    uint32_t number = number_of(sim, handle);
+    struct broker_record *origin = broker_record_at(sim->broker, number);
+    struct kafka_header headers[HEADERS_ROOM];
+    const struct kafka_record raw = view(sim, number, headers);
+    const char *message = error != TEXT_NONE
+                              ? texts_string(sim->texts, error)
+                              : dead_letter_reason_name((enum dead_letter_reason)reason);
+    size_t len = letters_write(&raw, GROUP_TRIPS, message, room);
+    struct broker_record letter = *origin;
+
+    history_say(sim, origin->tag, "record %u becomes a dead letter: %s", number, message);
+    if (!origin->dead_lettered && origin->tag != WORLD_TRIP_NONE) {
+        trip_at(sim, origin->tag)->letters++;
+        world_touch(sim, origin->tag);
+    }
+    origin->dead_lettered = 1;
+    letter.topic = TOPIC_DLT;
+    letter.timestamp_ms = sim->w->now_ms;
+    letter.headers = intern(sim, room, len);
+    letter.dead_lettered = 0;
+    invariant(broker_append(sim->broker, &letter, 0) != BROKER_NO_RECORD);
+}
+
+void records_append_retry(struct sim *sim, const struct outbox_row *row)
+{
+    uint32_t trip = WORLD_TRIP_NONE;
+    uint32_t hash = 0;
+
+    for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
+        if (row->key != TEXT_NONE && trip_at(sim, i)->trip_id == row->key) {
+            trip = i;
+            hash = i;
+        }
+    }
+    if (strcmp(texts_string(sim->texts, row->topic), TOPIC_TRIPS_NAME) != 0) {
+        world_break(sim, "a retry goes to another topic than the record's origin", trip);
+        return;
+    }
+    const struct broker_record record = {
+        .timestamp_ms = row->record_at_ms,
+        .tag = trip,
+        .key = row->key,
+        .value = row->body,
+        .headers = row->headers,
+        .topic = TOPIC_TRIPS,
+        .kind = trip == WORLD_TRIP_NONE ? IS_MALFORMED : IS_TRIP,
+        .partition = (uint8_t)(hash % sim->w->limits.partitions),
+    };
+    if (trip != WORLD_TRIP_NONE) {
+        trip_at(sim, trip)->records++;
+    }
+    history_say(sim, trip, "an operator's retry is back in %s", TOPIC_TRIPS_NAME);
+    invariant(broker_append(sim->broker, &record, 0) != BROKER_NO_RECORD);
+}
