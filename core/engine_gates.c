@@ -22,6 +22,17 @@ static bool is_open(const struct engine *e, enum payment_gate gate)
            (gate != GATE_PG || breaker_proven(b));
 }
 
+static uint32_t round_of(const struct engine *e, enum payment_gate gate, uint8_t mark);
+
+/* It holds an admission of this round: the one that it would otherwise wait for may be its own. */
+static bool is_admitted(const struct engine *e, const struct payment *p, enum payment_gate gate)
+{
+    const struct breaker *b = &e->breakers[gate];
+
+    return p->rounds[gate] != 0 && b->state != BREAKER_OPEN &&
+           round_of(e, gate, p->rounds[gate]) == breaker_round(b);
+}
+
 bool gates_any_open(const struct engine *e)
 {
     for (uint32_t g = 0; g < GATE_COUNT; g++) {
@@ -32,7 +43,7 @@ bool gates_any_open(const struct engine *e)
     return false;
 }
 
-void gates_context(struct run *r, struct payment_context *ctx)
+void gates_context(struct run *r, const struct payment *p, struct payment_context *ctx)
 {
     struct engine *e = r->e;
 
@@ -40,7 +51,8 @@ void gates_context(struct run *r, struct payment_context *ctx)
         int64_t next_ms = breaker_next_ms(&e->breakers[g]);
         int64_t poll_ms = e->config.gate_poll_ms;
 
-        ctx->gate_open[g] = is_open(e, (enum payment_gate)g);
+        ctx->gate_open[g] =
+            is_open(e, (enum payment_gate)g) || is_admitted(e, p, (enum payment_gate)g);
         if (next_ms == INT64_MAX || next_ms < e->now_ms) {
             next_ms = e->now_ms;
         }

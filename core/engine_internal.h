@@ -250,7 +250,7 @@ int64_t jobs_next_ms(const struct engine *e);
 
 /* engine_gates.c */
 void gates_init(struct engine *e);
-void gates_context(struct run *r, struct payment_context *ctx);
+void gates_context(struct run *r, const struct payment *p, struct payment_context *ctx);
 void gates_admit(struct run *r, struct payment *p, enum payment_gate gate);
 void gates_admit_if_closed(struct run *r, struct payment *p, enum payment_gate gate);
 void gates_upstream(struct run *r, struct payment *p, enum upstream upstream, uint8_t kind);

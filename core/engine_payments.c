@@ -220,7 +220,7 @@ static void drive(struct run *r, uint32_t slot, const struct payment_event *even
     ctx.pg_account = e->identity.pg_account;
     ctx.next_token = e->next_token;
     ctx.stopping = e->stopping != 0;
-    gates_context(r, &ctx);
+    gates_context(r, &engine_payments(e)[slot], &ctx);
     payment_step(&engine_payments(e)[slot], &ctx, event, &out);
     carry_out(r, slot, &out);
 }
