@@ -1,0 +1,65 @@
+/*
+ * inbox.h - what other threads tell the engine thread: one queue, many posters, one taker.
+ *
+ * Posting never blocks and never fails, because it takes no memory: a message is linked by a node
+ * that its poster owns. So the inbox is bounded by what the posters may have outstanding: one
+ * answer for each lane, scan and call, one report for each record in the producer, and the records
+ * that the bus reads ahead (bus.h says how many).
+ *
+ * Threads: any thread may post. One thread takes.
+ */
+#ifndef FAREBOX_INBOX_H
+#define FAREBOX_INBOX_H
+
+#include "invariant.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum message_type {
+    MESSAGE_ASSIGNED = 1, /* bus.h */
+    MESSAGE_REVOKED,
+    MESSAGE_RECORD,
+    MESSAGE_COMMITTED,
+    MESSAGE_DELIVERED,
+    MESSAGE_CALL,  /* gateway_call.h: an answer of the PG or of an upstream */
+    MESSAGE_BATCH, /* store_lanes.h */
+    MESSAGE_SCAN,  /* store_scans.h: a page, or a purge's end */
+    MESSAGE_ADMIN, /* driver_admin.h */
+    MESSAGE_STOP,  /* driver.c: claim nothing new */
+    MESSAGE_QUIT,  /* driver.c: the engine thread ends */
+};
+
+/* The first member of every message. */
+struct message {
+    struct message *next; /* the inbox's while posted, then the taker's */
+    uint8_t type;         /* enum message_type */
+};
+
+struct inbox {
+    pthread_mutex_t mutex;
+    pthread_cond_t filled;
+    struct message *first;
+    struct message *last;
+};
+
+/* False: the system has no mutex or condition variable left. */
+MUST_USE bool inbox_init(struct inbox *inbox);
+
+/* Nobody posts or takes any more. Messages that are still there stay their posters'. */
+void inbox_clear(struct inbox *inbox);
+
+/*
+ * Appends a message that is in no inbox, and wakes the taker. From now on it is the taker's, until
+ * that has dealt with it.
+ */
+void inbox_post(struct inbox *inbox, struct message *message);
+
+/*
+ * Takes all messages at once, in the order in which they were posted. Waits for the first one for
+ * up to timeout_ms (0 or less: not at all). NULL: none came.
+ */
+MUST_USE struct message *inbox_take(struct inbox *inbox, int64_t timeout_ms);
+
+#endif
