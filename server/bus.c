@@ -1,0 +1,374 @@
+#include "bus_internal.h"
+
+#include "kafka_broker.h"
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct bus_partition *find(struct bus_consumer *consumer, int32_t partition,
+                                  uint32_t assignment)
+{
+    for (uint32_t i = 0; i < consumer->count; i++) {
+        if (consumer->partitions[i].partition == partition &&
+            consumer->partitions[i].assignment == assignment) {
+            return &consumer->partitions[i];
+        }
+    }
+    return NULL;
+}
+
+/* Tells the client what the two wishes come to, after one of them changed. The mutex is held. */
+static void apply_pause(struct bus_consumer *consumer, const struct bus_partition *partition,
+                        bool was_paused)
+{
+    bool is_paused = partition->is_full || partition->is_held;
+    const struct kafka_partition where = {consumer->name, partition->partition,
+                                          partition->assignment};
+    struct kafka_consumer *client;
+
+    if (is_paused == was_paused || !consumer->bus->is_open) {
+        return;
+    }
+    client = kafka_bus_consumer(consumer->bus->kafka, consumer->topic);
+    if (is_paused) {
+        kafka_consumer_pause(client, &where);
+    } else {
+        kafka_consumer_resume(client, &where);
+    }
+}
+
+static void on_assigned(void *context, const struct kafka_partition *where)
+{
+    struct bus_consumer *consumer = context;
+    struct bus *bus = consumer->bus;
+    struct assigned_message *message = bus_alloc(sizeof(*message));
+
+    message->message.type = MESSAGE_ASSIGNED;
+    message->topic = consumer->topic;
+    message->partition = where->partition;
+    message->assignment = where->assignment;
+    pthread_mutex_lock(&bus->mutex);
+    invariant(consumer->count < KAFKA_CONSUMER_PARTITIONS_MAX);
+    consumer->partitions[consumer->count++] =
+        (struct bus_partition){.partition = where->partition, .assignment = where->assignment};
+    bus->was_assigned = bus->was_assigned || consumer->topic == TOPIC_TRIPS;
+    pthread_mutex_unlock(&bus->mutex);
+    inbox_post(bus->inbox, &message->message);
+}
+
+static void forget(struct bus_consumer *consumer, const struct kafka_partition *where)
+{
+    struct bus_partition *partition;
+
+    pthread_mutex_lock(&consumer->bus->mutex);
+    partition = find(consumer, where->partition, where->assignment);
+    if (partition != NULL) {
+        *partition = consumer->partitions[--consumer->count];
+    }
+    pthread_mutex_unlock(&consumer->bus->mutex);
+}
+
+/* Waits for bus_revoked(). False: it took too long, and the message is the taker's to free. */
+static bool await_revoked(struct bus *bus, struct revoked_message *message)
+{
+    struct timespec deadline;
+    bool is_done;
+
+    invariant(clock_gettime(CLOCK_REALTIME, &deadline) == 0);
+    deadline.tv_sec += BUS_REVOKE_MS / 1000;
+    pthread_mutex_lock(&bus->mutex);
+    while (!message->is_done &&
+           pthread_cond_timedwait(&bus->revoked, &bus->mutex, &deadline) == 0) {
+    }
+    is_done = message->is_done;
+    message->is_left = !is_done;
+    pthread_mutex_unlock(&bus->mutex);
+    return is_done;
+}
+
+/* In the consumer's own thread, so it works while that closes, too. What is not sent, or refused,
+ * only comes again. */
+static void commit_last(struct bus_consumer *consumer, const struct kafka_partition *where,
+                        int64_t next_offset)
+{
+    struct kafka_bus *kafka;
+
+    pthread_mutex_lock(&consumer->bus->mutex);
+    kafka = consumer->bus->kafka;
+    pthread_mutex_unlock(&consumer->bus->mutex);
+    if (kafka == NULL ||
+        kafka_consumer_commit(kafka_bus_consumer(kafka, consumer->topic), where, next_offset) !=
+            KAFKA_COMMIT_SENT) {
+        log_write(LOG_LEVEL_DEBUG, "a last commit was not sent", NULL);
+    }
+}
+
+static void on_revoked(void *context, const struct kafka_partition *where, bool lost)
+{
+    struct bus_consumer *consumer = context;
+    struct revoked_message *message = bus_alloc(sizeof(*message));
+
+    forget(consumer, where);
+    message->message.type = MESSAGE_REVOKED;
+    message->topic = consumer->topic;
+    message->partition = where->partition;
+    message->assignment = where->assignment;
+    inbox_post(consumer->bus->inbox, &message->message);
+    if (!await_revoked(consumer->bus, message)) {
+        log_write(
+            LOG_LEVEL_WARN, "a revoked partition was not given up in time",
+            LOG_FIELDS(log_text("topic", consumer->name), log_int("partition", where->partition)));
+        return;
+    }
+    if (message->has_offset && !lost) {
+        commit_last(consumer, where, message->next_offset);
+    }
+    free(message);
+}
+
+static void on_record(void *context, const struct kafka_partition *where,
+                      const struct kafka_record *record)
+{
+    struct bus_consumer *consumer = context;
+    struct bus *bus = consumer->bus;
+    struct record_message *message = bus_record_read(consumer, where, record);
+    struct bus_partition *partition;
+
+    pthread_mutex_lock(&bus->mutex);
+    partition = find(consumer, where->partition, where->assignment);
+    bus->ahead_bytes += message->raw_len + message->headers_len;
+    if (partition != NULL) {
+        bool was_paused = partition->is_full || partition->is_held;
+
+        partition->ahead++;
+        partition->is_full =
+            partition->ahead >= BUS_AHEAD_MAX || bus->ahead_bytes >= BUS_AHEAD_BYTES;
+        apply_pause(consumer, partition, was_paused);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+    inbox_post(bus->inbox, &message->message);
+}
+
+static void on_committed(void *context, const struct kafka_partition *where, int64_t next_offset,
+                         bool ok)
+{
+    struct bus_consumer *consumer = context;
+    struct committed_message *message = bus_alloc(sizeof(*message));
+
+    message->message.type = MESSAGE_COMMITTED;
+    message->topic = consumer->topic;
+    message->partition = where->partition;
+    message->assignment = where->assignment;
+    message->next_offset = next_offset;
+    message->ok = ok;
+    inbox_post(consumer->bus->inbox, &message->message);
+}
+
+static void on_delivered(void *context, uint64_t cookie, enum kafka_delivery delivery,
+                         int32_t partition, int64_t offset, const char *error)
+{
+    struct bus *bus = context;
+    struct delivered_message *message = bus_alloc(sizeof(*message));
+
+    (void)partition;
+    (void)offset;
+    if (delivery != KAFKA_DELIVERED) {
+        log_write(LOG_LEVEL_WARN, "a record was not delivered",
+                  LOG_FIELDS(log_text("error", error),
+                             log_bool("is_refused", delivery == KAFKA_REFUSED)));
+    }
+    message->message.type = MESSAGE_DELIVERED;
+    message->cookie = cookie;
+    message->delivery = delivery;
+    inbox_post(bus->inbox, &message->message);
+}
+
+static void write_log(void *context, enum kafka_log_level level, const char *facility,
+                      const char *text)
+{
+    enum log_level to = LOG_LEVEL_DEBUG;
+
+    (void)context;
+    if (level == KAFKA_LOG_ERROR || level == KAFKA_LOG_WARNING) {
+        to = LOG_LEVEL_WARN; /* it reconnects by itself */
+    }
+    log_write(to, "kafka", LOG_FIELDS(log_text("facility", facility), log_text("text", text)));
+}
+
+static struct kafka_consumer_settings consumer_of(const struct bus_options *options,
+                                                  const char *group, const char *const *topics)
+{
+    const struct farebox_settings *settings = options->settings;
+
+    return (struct kafka_consumer_settings){
+        .client = {.bootstrap = options->bootstrap,
+                   .client_id = settings->instance,
+                   .log = {NULL, write_log}},
+        .group = group,
+        .topics = topics,
+        .fetch_wait_max_ms = settings->kafka_is_embedded ? KAFKA_BROKER_FETCH_WAIT_MAX_MS : 0,
+    };
+}
+
+static struct kafka_bus *open_clients(struct bus *bus, const struct bus_options *options,
+                                      char error[KAFKA_ERROR_TEXT_SIZE])
+{
+    const struct farebox_settings *settings = options->settings;
+    const char *const trips[] = {settings->trip_topic, NULL};
+    const char *const dead[] = {settings->dlt_topic, NULL};
+    const char *const groups[] = {settings->kafka_group, settings->kafka_dlt_group};
+    struct kafka_bus_settings clients = {
+        .producer = {.client = {.bootstrap = options->bootstrap,
+                                .client_id = settings->instance,
+                                .log = {NULL, write_log}},
+                     /* Nothing waits for more records once their commit has released them. */
+                     .linger_ms = settings->kafka_is_embedded ? -1 : 0},
+        .producer_handlers = {bus, on_delivered},
+        .consumer_count = TOPIC_COUNT,
+    };
+
+    for (uint8_t t = 0; t < TOPIC_COUNT; t++) {
+        bus->consumers[t].bus = bus;
+        bus->consumers[t].topic = t;
+        bus->consumers[t].name = t == TOPIC_TRIPS ? settings->trip_topic : settings->dlt_topic;
+        clients.consumers[t] = consumer_of(options, groups[t], t == TOPIC_TRIPS ? trips : dead);
+        clients.consumer_handlers[t] = (struct kafka_consumer_handlers){
+            &bus->consumers[t], on_assigned, on_revoked, on_record, on_committed};
+    }
+    return kafka_bus_open(&clients, error);
+}
+
+struct bus *bus_open(const struct bus_options *options, char error[KAFKA_ERROR_TEXT_SIZE])
+{
+    struct bus *bus = calloc(1, sizeof(*bus));
+    struct kafka_bus *kafka;
+
+    if (bus == NULL || pthread_mutex_init(&bus->mutex, NULL) != 0) {
+        (void)snprintf(error, KAFKA_ERROR_TEXT_SIZE, "out of memory");
+        free(bus);
+        return NULL;
+    }
+    invariant(pthread_cond_init(&bus->revoked, NULL) == 0); /* on Linux it only sets fields */
+    bus->inbox = options->inbox;
+    bus->trip_topic = options->settings->trip_topic;
+    kafka = open_clients(bus, options, error);
+    if (kafka == NULL) {
+        pthread_cond_destroy(&bus->revoked);
+        pthread_mutex_destroy(&bus->mutex);
+        free(bus);
+        return NULL;
+    }
+    /* Until now handlers could run, but not pause: what they read ahead is bounded by the client's
+     * own prefetching. */
+    pthread_mutex_lock(&bus->mutex);
+    bus->kafka = kafka;
+    bus->is_open = true;
+    pthread_mutex_unlock(&bus->mutex);
+    return bus;
+}
+
+void bus_revoked(struct bus *bus, struct revoked_message *message)
+{
+    bool is_left;
+
+    pthread_mutex_lock(&bus->mutex);
+    message->is_done = true;
+    is_left = message->is_left;
+    pthread_cond_broadcast(&bus->revoked);
+    pthread_mutex_unlock(&bus->mutex);
+    if (is_left) {
+        free(message);
+    }
+}
+
+void bus_record_done(struct bus *bus, struct record_message *message)
+{
+    struct bus_consumer *consumer = &bus->consumers[message->topic];
+    struct bus_partition *partition;
+
+    pthread_mutex_lock(&bus->mutex);
+    bus->ahead_bytes -= message->raw_len + message->headers_len;
+    partition = find(consumer, message->partition, message->assignment);
+    if (partition != NULL) {
+        bool was_paused = partition->is_full || partition->is_held;
+
+        partition->ahead--;
+        if (partition->ahead <= BUS_AHEAD_MAX / 2 &&
+            (bus->ahead_bytes < BUS_AHEAD_BYTES / 2 || partition->ahead == 0)) {
+            partition->is_full = false;
+        }
+        apply_pause(consumer, partition, was_paused);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+    free(message);
+}
+
+bool bus_commit(struct bus *bus, const struct committed_message *what)
+{
+    struct bus_consumer *consumer = &bus->consumers[what->topic];
+    const struct kafka_partition where = {consumer->name, what->partition, what->assignment};
+    enum kafka_commit_result result = KAFKA_COMMIT_STALE;
+
+    pthread_mutex_lock(&bus->mutex);
+    if (bus->is_open) {
+        result = kafka_consumer_commit(kafka_bus_consumer(bus->kafka, consumer->topic), &where,
+                                       what->next_offset);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+    return result == KAFKA_COMMIT_SENT;
+}
+
+void bus_pause(struct bus *bus, uint8_t topic, int32_t number, uint32_t assignment, bool is_paused)
+{
+    struct bus_consumer *consumer = &bus->consumers[topic];
+    struct bus_partition *partition;
+
+    pthread_mutex_lock(&bus->mutex);
+    partition = find(consumer, number, assignment);
+    if (partition != NULL) {
+        bool was_paused = partition->is_full || partition->is_held;
+
+        partition->is_held = is_paused;
+        apply_pause(consumer, partition, was_paused);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+}
+
+enum kafka_produce bus_produce(struct bus *bus, const struct kafka_outgoing *record)
+{
+    return kafka_producer_produce(kafka_bus_producer(bus->kafka), record);
+}
+
+uint32_t bus_assigned(struct bus *bus, bool *ever)
+{
+    uint32_t count;
+
+    pthread_mutex_lock(&bus->mutex);
+    count = bus->consumers[TOPIC_TRIPS].count;
+    *ever = bus->was_assigned;
+    pthread_mutex_unlock(&bus->mutex);
+    return count;
+}
+
+void bus_stop_consumers(struct bus *bus, int timeout_ms)
+{
+    pthread_mutex_lock(&bus->mutex);
+    bus->is_open = false;
+    pthread_mutex_unlock(&bus->mutex);
+    if (!kafka_bus_stop_consumers(bus->kafka, timeout_ms)) {
+        log_write(LOG_LEVEL_WARN, "the consumer groups were not left in time", NULL);
+    }
+}
+
+void bus_close(struct bus *bus, int timeout_ms)
+{
+    if (!kafka_bus_close(bus->kafka, timeout_ms)) {
+        log_write(LOG_LEVEL_WARN, "some records have no delivery report", NULL);
+    }
+    pthread_cond_destroy(&bus->revoked);
+    pthread_mutex_destroy(&bus->mutex);
+    free(bus);
+}
