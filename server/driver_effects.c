@@ -1,0 +1,282 @@
+/* driver_effects.c - carries out what a step asks for: store, gateway, offsets, notes. */
+#include "driver_internal.h"
+
+#include "clock.h"
+#include "log.h"
+#include "raw_record.h"
+#include "row_texts.h"
+#include "trip_codec.h"
+
+#include <string.h>
+
+/* The outcome event of a unit, rendered where the lane's texts are. One that can't be rendered
+ * stays empty, and the store answers that this unit is wrong. */
+static bool render_outcome(struct driver *d, uint32_t lane, uint32_t index, struct texts *texts,
+                           struct unit *unit)
+{
+    struct outbox made_of;
+
+    if (!engine_batch_outcome(d->engine, lane, index, &made_of)) {
+        return true;
+    }
+    if (!row_texts_move(&made_of.trip_id, d->texts, texts) ||
+        !row_texts_move(&made_of.user_id, d->texts, texts) ||
+        !row_texts_move(&made_of.traceparent, d->texts, texts) ||
+        !row_texts_move(&made_of.code, d->texts, texts)) {
+        return false;
+    }
+    if (!outcome_render(&made_of, &d->render, driver_unix_ms(d, made_of.at_ms), texts,
+                        &unit->as.payment.outcome.record)) {
+        log_write(LOG_LEVEL_ERROR, "an outcome event can't be rendered",
+                  LOG_FIELDS(log_text("trip_id", texts_string(texts, made_of.trip_id))));
+    }
+    return true;
+}
+
+static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
+{
+    uint32_t count = (uint32_t)fx->value;
+    struct texts *texts;
+    struct unit *units = store_lanes_begin(d->parts.lanes, fx->slot, &texts);
+
+    for (uint32_t i = 0; i < count; i++) {
+        memset(&units[i], 0, sizeof(units[i]));
+        engine_batch_unit(d->engine, fx->slot, i, now_ms, &units[i]);
+        if (!row_texts_unit(&units[i], d->texts, texts) ||
+            !render_outcome(d, fx->slot, i, texts, &units[i])) {
+            log_write(LOG_LEVEL_ERROR, "a batch has no room", LOG_FIELDS(log_int("units", count)));
+            store_lanes_abort(d->parts.lanes, fx->slot);
+            return;
+        }
+    }
+    store_lanes_submit(d->parts.lanes, fx->slot, count);
+}
+
+static void copy(struct driver *d, text_id id, char *string, size_t size)
+{
+    invariant(row_texts_string(d->texts, id, string, size));
+}
+
+static struct gateway_call *call_new(const struct effect *fx, enum gateway_op op)
+{
+    struct gateway_call *call = driver_alloc(sizeof(*call));
+
+    call->op = (uint8_t)op;
+    call->slot = fx->slot;
+    call->call_no = fx->call_no;
+    return call;
+}
+
+/* Pricing wants what only the record says. */
+static void fill_trip(struct driver *d, const struct payment *p, struct gateway_call *call)
+{
+    struct raw_record raw;
+    struct trip_decoded trip;
+    size_t len;
+    const char *bytes = texts_get(d->texts, p->record, &len);
+
+    raw_record_decode((const uint8_t *)bytes, len, &raw);
+    invariant(trip_codec_decode(&raw.record, &trip) == TRIP_COMPLETED);
+    call->distance_meters = trip.completed.distance_meters;
+    call->duration_seconds = trip.completed.duration_seconds;
+}
+
+static void ask_gateway(struct driver *d, const struct effect *fx, enum gateway_op op)
+{
+    const struct payment *p = engine_payment(d->engine, fx->slot);
+    struct gateway_call *call;
+
+    if (p->phase == PHASE_FREE || p->call_no != fx->call_no) {
+        return; /* dropped within the same step */
+    }
+    call = call_new(fx, op);
+    call->payment_id = p->payment_id;
+    call->amount_krw = p->amount_krw;
+    copy(d, p->trip_id, call->trip_id, sizeof(call->trip_id));
+    copy(d, p->user_id, call->user_id, sizeof(call->user_id));
+    if (op == GATEWAY_FARE) {
+        fill_trip(d, p, call);
+    } else if (op == GATEWAY_CHARGE) {
+        call->send_by_ms = fx->value;
+        copy(d, p->billing_key, call->billing_key, sizeof(call->billing_key));
+    } else if (op == GATEWAY_CANCEL) {
+        call->cancel_no = (uint16_t)fx->value;
+    }
+    if (op == GATEWAY_LOOKUP || op == GATEWAY_CANCEL) {
+        copy(d, fx->text, call->pg_id, sizeof(call->pg_id));
+    }
+    fake_gateway_call(d->parts.gateway, call);
+}
+
+static void commit_offset(struct driver *d, const struct effect *fx)
+{
+    struct committed_message *failed;
+    const struct committed_message what = {.message = {.type = MESSAGE_COMMITTED},
+                                           .topic = (uint8_t)fx->slot,
+                                           .partition = fx->partition,
+                                           .assignment = fx->assignment,
+                                           .next_offset = fx->value};
+    struct revoked_message *revoking = d->revoking;
+
+    if (revoking != NULL && revoking->topic == what.topic &&
+        revoking->partition == what.partition && revoking->assignment == what.assignment) {
+        revoking->has_offset = true;
+        revoking->next_offset = what.next_offset;
+        return;
+    }
+    if (!bus_commit(d->parts.bus, &what)) {
+        failed = driver_alloc(sizeof(*failed));
+        *failed = what;
+        inbox_post(&d->inbox, &failed->message);
+    }
+}
+
+static void scan(struct driver *d, const struct effect *fx)
+{
+    const char *topic = fx->text == TEXT_NONE ? NULL : texts_string(d->texts, fx->text);
+
+    store_scans_ask(d->parts.scans, (enum scan_kind)fx->call_no, fx->slot, fx->value, topic);
+}
+
+static void alert(struct driver *d, const struct effect *fx)
+{
+    enum payment_alert what = (enum payment_alert)fx->call_no;
+
+    counters_alert(d->parts.counters, what);
+    log_write(LOG_LEVEL_ALERT, "operator",
+              LOG_FIELDS(log_text("alert", payment_alert_name(what)),
+                         log_text("trip_id", texts_string(d->texts, fx->text))));
+}
+
+static const char *const gate_names[GATE_COUNT] = {"pricing", "users", "pg"};
+
+/* What is worth a line; the rest is counted. */
+static void log_note(struct driver *d, const struct effect *fx)
+{
+    const char *trip_id = texts_string(d->texts, fx->text);
+
+    switch ((enum engine_note)fx->call_no) {
+    case NOTE_BREAKER_OPEN:
+        log_write(LOG_LEVEL_WARN, "breaker opened",
+                  LOG_FIELDS(log_text("peer", gate_names[fx->value])));
+        return;
+    case NOTE_BREAKER_CLOSED:
+        log_write(LOG_LEVEL_INFO, "breaker closed",
+                  LOG_FIELDS(log_text("peer", gate_names[fx->value])));
+        return;
+    case NOTE_DEAD_LETTER:
+        log_write(LOG_LEVEL_WARN, "dead letter",
+                  LOG_FIELDS(log_text(
+                      "reason", dead_letter_reason_name((enum dead_letter_reason)fx->value))));
+        return;
+    case NOTE_RESCUED:
+        log_write(
+            LOG_LEVEL_INFO, "rescue takes over",
+            LOG_FIELDS(log_text("trip_id", trip_id),
+                       log_text("status", payment_status_name((enum payment_status)fx->value))));
+        return;
+    case NOTE_RESENT_BATCH:
+        log_write(LOG_LEVEL_WARN, "batch sent again", LOG_FIELDS(log_int("units", fx->value)));
+        return;
+    case NOTE_PUBLISH_REJECTED:
+        log_write(LOG_LEVEL_ERROR, "the broker refuses an outcome event",
+                  LOG_FIELDS(log_text("trip_id", trip_id), log_int("outbox_id", fx->value)));
+        return;
+    case NOTE_UNKNOWN:
+        log_write(LOG_LEVEL_WARN, "payment unknown", LOG_FIELDS(log_text("trip_id", trip_id)));
+        return;
+    case NOTE_REFUNDED:
+        log_write(LOG_LEVEL_INFO, "payment refunded", LOG_FIELDS(log_text("trip_id", trip_id)));
+        return;
+    case NOTE_CLAIMED:
+        log_write(LOG_LEVEL_DEBUG, "payment claimed", LOG_FIELDS(log_text("trip_id", trip_id)));
+        return;
+    case NOTE_COMPLETED:
+        log_write(LOG_LEVEL_DEBUG, "payment completed", LOG_FIELDS(log_text("trip_id", trip_id)));
+        return;
+    case NOTE_FAILED:
+        log_write(LOG_LEVEL_DEBUG, "payment failed", LOG_FIELDS(log_text("trip_id", trip_id)));
+        return;
+    case NOTE_DUPLICATE:
+        log_write(LOG_LEVEL_DEBUG, "known duplicate", LOG_FIELDS(log_text("trip_id", trip_id)));
+        return;
+    case NOTE_IGNORED:
+    case NOTE_PUBLISHED:
+    case NOTE_STORED_DEAD_LETTER:
+        return;
+    }
+}
+
+static void note(struct driver *d, const struct effect *fx)
+{
+    counters_note(d->parts.counters, (enum engine_note)fx->call_no, fx->value);
+    log_note(d, fx);
+}
+
+static void stopped(struct driver *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    d->is_stopped = true;
+    pthread_cond_broadcast(&d->stopped);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+void effects_carry_out(struct driver *d, const struct effect *fx)
+{
+    switch ((enum effect_kind)fx->kind) {
+    case FX_FARE:
+        ask_gateway(d, fx, GATEWAY_FARE);
+        return;
+    case FX_PAYER:
+        ask_gateway(d, fx, GATEWAY_PAYER);
+        return;
+    case FX_CHARGE:
+        ask_gateway(d, fx, GATEWAY_CHARGE);
+        return;
+    case FX_LOOKUP:
+        ask_gateway(d, fx, GATEWAY_LOOKUP);
+        return;
+    case FX_CANCEL:
+        ask_gateway(d, fx, GATEWAY_CANCEL);
+        return;
+    case FX_PROBE: /* of an order that does not exist: the answer says that the PG is well */
+        fake_gateway_call(d->parts.gateway, call_new(fx, GATEWAY_PROBE));
+        return;
+    case FX_SUBMIT:
+        submit(d, fx, clock_boot_ms());
+        return;
+    case FX_SCAN:
+        scan(d, fx);
+        return;
+    case FX_PURGE:
+        store_scans_purge(d->parts.scans, fx->value, fx->slot);
+        return;
+    case FX_PUBLISH:
+        publish_outbox(d, fx);
+        return;
+    case FX_DEAD_LETTER:
+        publish_dead_letter(d, fx);
+        return;
+    case FX_OFFSET:
+        commit_offset(d, fx);
+        return;
+    case FX_PAUSE:
+    case FX_RESUME:
+        bus_pause(d->parts.bus, (uint8_t)fx->slot, fx->partition, fx->assignment,
+                  fx->kind == FX_PAUSE);
+        return;
+    case FX_REPLY:
+        admin_reply(d, fx);
+        return;
+    case FX_ALERT:
+        alert(d, fx);
+        return;
+    case FX_NOTE:
+        note(d, fx);
+        return;
+    case FX_STOPPED:
+        stopped(d);
+        return;
+    }
+    invariant(!"an effect of no known kind");
+}
