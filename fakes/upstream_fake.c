@@ -201,6 +201,9 @@ static int64_t tariff(const struct upstream_fake_config *config, int64_t distanc
     int64_t seconds = duration_seconds < 0 ? 0 : duration_seconds;
     meters = meters > bound ? bound : meters;
     seconds = seconds > bound ? bound : seconds;
+    if (meters == 0 && seconds == 0) {
+        return 0; /* nothing driven: a free ride */
+    }
     int64_t km_part = meters / 1000 * config->km_krw + meters % 1000 * config->km_krw / 1000;
     int64_t time_part = seconds / 60 * config->minute_krw;
     return (config->base_krw + km_part + time_part) / 100 * 100;

@@ -98,6 +98,8 @@ static void fare_of_impossible_trips_stays_in_range(void **state)
     world_start(w);
     assert_true(upstream_fake_fare(w->fake, "t", 1, INT64_MAX, INT64_MAX) > 10000000);
     assert_true(upstream_fake_fare(w->fake, "t", 1, INT64_MIN, INT64_MIN) >= 0);
+    assert_int_equal(upstream_fake_fare(w->fake, "t", 1, 0, 0), 0);
+    assert_int_equal(upstream_fake_fare(w->fake, "t", 1, 0, 1), 4800);
 }
 
 static void same_user_has_the_same_card_at_every_call(void **state)
