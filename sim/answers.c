@@ -59,6 +59,7 @@ static enum batch_outcome submit(struct sim *sim, uint32_t i, uint32_t lane, uin
 
     store->resent = (instance_at(sim, i)->resent >> lane & 1) != 0;
     outcome = store->base.ops->submit(&store->base, &batch);
+    sim->w->rows_changed = 1;
     for (uint32_t at = 0; at < count; at++) {
         touch_unit(sim, &sim->units[at]);
         history_add(sim, "unit", outcome, sim->units[at].kind,

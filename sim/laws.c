@@ -290,6 +290,7 @@ static void judge_drained(struct sim *sim)
 void laws_at_deadline(struct sim *sim)
 {
     sim->w->judged = 1;
+    sim->w->rows_changed = 1; /* some are looked for more rarely from now on */
     sim->w->end_ms = sim->w->now_ms + 16 * DAY_MS;
     judge_drained(sim);
     for (uint32_t trip = 0; trip < sim->w->limits.trips; trip++) {

@@ -127,9 +127,9 @@ static void heal_pricing(struct sim *sim)
         const struct sim_trip *t = trip_at(sim, i);
         size_t len;
         const char *id = texts_get(sim->texts, t->trip_id, &len);
-        if (t->fare_krw > 0 && t->fare_krw <= 10000000) {
-            (void)!upstream_fake_override(sim->upstream, UPSTREAM_PRICING, id, len,
-                                          UPSTREAM_OVERRIDE_FARE, t->fare_krw);
+        if (t->troubled) {
+            invariant(upstream_fake_override(sim->upstream, UPSTREAM_PRICING, id, len,
+                                             UPSTREAM_OVERRIDE_FARE, t->fare_krw));
         }
     }
 }

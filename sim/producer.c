@@ -9,6 +9,7 @@
 
 #define VALUE_SIZE 700
 #define AHEAD      3 /* how many trips may overtake one another */
+#define FARE_MAX   10000000
 #define OLD_MS     (8 * DAY_MS)
 
 static text_id intern_string(struct sim *sim, const char *text)
@@ -202,7 +203,7 @@ static void draw_overrides(struct sim *sim, const struct sim_trip *t)
         bool over = world_choose(sim, 2, "fare") == 1;
         ok = upstream_fake_override(sim->upstream, UPSTREAM_PRICING, trip_id, len,
                                     over ? UPSTREAM_OVERRIDE_FARE : UPSTREAM_OVERRIDE_REFUSED,
-                                    over ? 10000001 : 0);
+                                    over ? FARE_MAX + 1 : 0);
     } else if (world_fault(sim, WF_NO_METHOD)) {
         ok = upstream_fake_override(sim->upstream, UPSTREAM_USERS, user_id, strlen(user_id),
                                     UPSTREAM_OVERRIDE_NOT_FOUND, 0);
@@ -210,14 +211,15 @@ static void draw_overrides(struct sim *sim, const struct sim_trip *t)
     invariant(ok);
 }
 
-static void draw_trouble(struct sim *sim, const struct sim_trip *t)
+static void draw_trouble(struct sim *sim, struct sim_trip *t)
 {
     size_t len;
     const char *trip_id = texts_get(sim->texts, t->trip_id, &len);
 
-    if (t->fare_krw > 0 && world_fault(sim, WF_PRICING_TROUBLE)) {
-        (void)!upstream_fake_override(sim->upstream, UPSTREAM_PRICING, trip_id, len,
-                                      UPSTREAM_OVERRIDE_TROUBLE, 0);
+    if (t->fare_krw > 0 && t->fare_krw <= FARE_MAX && world_fault(sim, WF_PRICING_TROUBLE)) {
+        t->troubled = 1;
+        invariant(upstream_fake_override(sim->upstream, UPSTREAM_PRICING, trip_id, len,
+                                         UPSTREAM_OVERRIDE_TROUBLE, 0));
     }
 }
 
@@ -265,7 +267,7 @@ static void make_trip(struct sim *sim, uint32_t i)
     const char *id = texts_get(sim->texts, t->trip_id, &len);
     t->fare_krw = upstream_fake_fare(sim->upstream, id, len, t->distance_m, t->duration_s);
     draw_trouble(sim, t);
-    if (t->fare_krw > 0 && t->fare_krw <= 10000000 && world_fault(sim, WF_LEGACY_ROW)) {
+    if (t->fare_krw > 0 && t->fare_krw <= FARE_MAX && world_fault(sim, WF_LEGACY_ROW)) {
         legacy_row(sim, i);
     }
 }

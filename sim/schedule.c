@@ -106,9 +106,6 @@ static int64_t outbox_due_ms(const struct sim *sim)
 {
     int64_t first_ms = NEVER;
 
-    if (sim->options.store == WORLD_STORE_SQLITE) {
-        return sim->w->outbox_horizon_ms > sim->w->now_ms ? sim->w->now_ms : NEVER;
-    }
     for (uint32_t i = 0; i < model_store_outbox_places(&sim->model); i++) {
         struct outbox_row row;
         if (!model_store_outbox_at(&sim->model, i, &row) || row.status == OUTBOX_DONE) {
@@ -120,10 +117,10 @@ static int64_t outbox_due_ms(const struct sim *sim)
     return first_ms;
 }
 
-/* When the store has the next row that somebody should take. */
-static int64_t next_row_ms(struct sim *sim)
+static int64_t look_for_next_row_ms(struct sim *sim)
 {
-    int64_t first_ms = outbox_due_ms(sim);
+    bool model = sim->options.store == WORLD_STORE_MODEL;
+    int64_t first_ms = model ? outbox_due_ms(sim) : NEVER;
 
     for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
         struct payment_row row;
@@ -133,6 +130,21 @@ static int64_t next_row_ms(struct sim *sim)
         }
     }
     return first_ms;
+}
+
+/* When the store has the next row that somebody should take. Instants are the rows' own, so the
+ * answer holds until a row is written. */
+static int64_t next_row_ms(struct sim *sim)
+{
+    struct world *w = sim->w;
+
+    if (w->rows_changed) {
+        w->row_due_ms = look_for_next_row_ms(sim);
+        w->rows_changed = 0;
+    }
+    /* SQLite has no way to ask for the next outbox row: while there may be one, it is polled. */
+    bool poll = sim->options.store == WORLD_STORE_SQLITE && w->outbox_horizon_ms > w->now_ms;
+    return poll && w->row_due_ms > w->now_ms ? w->now_ms : w->row_due_ms;
 }
 
 static bool has_lag(const struct sim *sim)
@@ -264,6 +276,7 @@ static void do_held(struct sim *sim)
     history_add(sim, "held", 0, 0, 0);
     if (fault_store_advance(&sim->stores[0])) {
         history_say(sim, WORLD_TRIP_NONE, "a held transaction lands");
+        sim->w->rows_changed = 1;
         for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
             world_touch(sim, i);
         }

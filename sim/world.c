@@ -35,7 +35,7 @@ static struct engine_limits engine_limits_for(const struct world_limits *limits)
 
 static uint32_t records_max(const struct world_limits *limits)
 {
-    return limits->trips <= 2 ? 8 : limits->trips * 8 + 16;
+    return limits->trips <= 2 ? 8 : limits->trips * 30 + 100;
 }
 
 static struct broker_limits broker_limits_for(const struct world_limits *limits)
@@ -64,6 +64,12 @@ static struct pg_fake_limits pg_limits_for(const struct world_limits *limits)
         .rules_max = 0,
     };
     return l;
+}
+
+/* A trip's fare and its customer's answer. */
+static uint32_t overrides_for(const struct world_limits *limits)
+{
+    return 2 * limits->trips;
 }
 
 static uint32_t texts_entries(const struct world_limits *limits)
@@ -96,7 +102,7 @@ static size_t layout(struct world *w, const struct world_limits *limits)
     const struct broker_limits broker = broker_limits_for(limits);
     const struct model_store_limits store = store_limits_for(limits);
     const struct pg_fake_limits pg = pg_limits_for(limits);
-    const uint32_t overrides = limits->trips;
+    const uint32_t overrides = overrides_for(limits);
     size_t size = 0;
 
     w->limits = *limits;
@@ -303,7 +309,7 @@ static void init_parts(struct sim *sim)
     }
     (void)pg_fake_init(world_at(sim, w->pg_at), &pg, &w->faults.pg);
     invariant(pg_ledger_account_add(pg_fake_ledger(sim->pg), WORLD_PG_ACCOUNT));
-    (void)upstream_fake_init(world_at(sim, w->upstream_at), w->limits.trips, &w->faults.upstream);
+    (void)upstream_fake_init(world_at(sim, w->upstream_at), overrides_for(&w->limits), &w->faults.upstream);
     (void)fault_store_state_init(world_at(sim, w->faults_at), w->engine_limits.batch_max,
                                  &w->faults.store);
 }
@@ -334,6 +340,7 @@ void world_start(struct sim *sim, uint64_t seed)
     w->rng = choices_mix(seed + 1);
     w->now_ms = WORLD_EPOCH_MS;
     w->faults_on = 1;
+    w->rows_changed = 1;
     sim->choices.at = 0;
     sim->choices.record_len = 0;
     memset(&sim->stats, 0, sizeof(sim->stats));
@@ -412,11 +419,43 @@ void world_touch(struct sim *sim, uint32_t trip)
     }
 }
 
+/* What is in work, for whoever reads the history of a violation. */
+static void say_work(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->w->limits.instances; i++) {
+        if (instance_at(sim, i)->state == INSTANCE_DOWN) {
+            continue;
+        }
+        const struct engine_counts c = engine_counts(engine_of(sim, i));
+        history_say(sim, WORLD_TRIP_NONE,
+                    "farebox-%u: %u payments, %u waiters, %u outbox rows, %u dead letters, "
+                    "%u units waiting, %u batches out",
+                    i, c.payments, c.waiters, c.outbox, c.dead_letters, c.units_waiting,
+                    c.batches_outstanding);
+        for (uint32_t slot = 0; slot < sim->w->engine_limits.payments; slot++) {
+            const struct payment *p = engine_payment(engine_of(sim, i), slot);
+            if (p->phase != PHASE_FREE) {
+                history_say(sim, world_trip_of(sim, p->trip_id), "farebox-%u has %s in %s", i,
+                            texts_string(sim->texts, p->trip_id),
+                            payment_phase_name((enum payment_phase)p->phase));
+            }
+        }
+    }
+    for (uint32_t at = 0; at < sim->w->pending_used; at++) {
+        const struct pending *p = &pendings(sim)[at];
+        history_say(sim, WORLD_TRIP_NONE, "scheduled: kind %u of farebox-%u in %lld ms", p->kind,
+                    p->instance, (long long)(p->due_ms - sim->w->now_ms));
+    }
+}
+
 void world_break(struct sim *sim, const char *law, uint32_t trip)
 {
     if (sim->violation.law == NULL) {
         sim->violation = (struct world_violation){law, trip};
         history_say(sim, trip, "VIOLATION: %s", law);
+        if (sim->trace != NULL) {
+            say_work(sim);
+        }
     }
 }
 

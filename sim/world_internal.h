@@ -132,7 +132,8 @@ struct sim_trip {
     uint8_t status;   /* as seen last */
     uint8_t refund_state;
     uint8_t produced;
-    uint8_t dirty; /* to be judged after this step */
+    uint8_t troubled; /* pricing cannot answer for it while faults are on */
+    uint8_t dirty;    /* to be judged after this step */
 };
 
 struct world {
@@ -150,6 +151,7 @@ struct world {
     int64_t judge_ms;
     int64_t end_ms;
     int64_t outbox_horizon_ms; /* until then an outbox row may become due */
+    int64_t row_due_ms;        /* when the store's next row is due, unless rows_changed */
     uint64_t steps;
     uint32_t trips_left;
     uint32_t trip_text_first; /* trip i's id is handle first + 2 i, its user's the next */
@@ -158,7 +160,8 @@ struct world {
     uint8_t faults_on;
     uint8_t judged;
     uint8_t ended;
-    uint8_t reserved[7];
+    uint8_t rows_changed; /* since row_due_ms was looked up */
+    uint8_t reserved[6];
     int64_t law6[2][8]; /* offsets up to which committed records were accounted for */
     struct world_faults faults;
     struct engine_limits engine_limits;
