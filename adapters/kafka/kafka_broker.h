@@ -7,7 +7,10 @@
  * - at most 5 MiB or 100,000 records a partition; beyond that the oldest are dropped silently;
  * - it picks its own free port: a fixed one cannot be asked for;
  * - a topic that nobody created appears with 4 partitions when a client asks for it;
- * - the first rebalance of an empty group takes 3 s;
+ * - the first rebalance of an empty group takes 3 s, a later one up to the session timeout of its
+ *   members (also after a member has left or was killed), and a member whose session timeout is
+ *   below 3 s, or below what another member makes the group wait, never gets in: all consumers of a
+ *   group should set KAFKA_BROKER_SESSION_TIMEOUT_MS (kcat: -X session.timeout.ms=4000);
  * - it waits fetch.wait.max.ms for new records even where some are there soon: consumers should
  *   set KAFKA_BROKER_FETCH_WAIT_MAX_MS (364 ms idle latency by default, 2.7 ms with 5).
  *
@@ -18,7 +21,8 @@
 
 #include "kafka_client.h"
 
-#define KAFKA_BROKER_FETCH_WAIT_MAX_MS 5
+#define KAFKA_BROKER_FETCH_WAIT_MAX_MS  5
+#define KAFKA_BROKER_SESSION_TIMEOUT_MS 4000
 
 struct kafka_broker_topic {
     const char *name;

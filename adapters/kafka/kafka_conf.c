@@ -13,18 +13,37 @@
 /* After an outage somebody waits for us: librdkafka's own 10 s would be a long time. */
 #define RECONNECT_MAX_MS 2000
 
-void kafka_conf_log(const struct kafka_base *base, enum kafka_log_level level, const char *facility,
+bool kafka_conf_base_init(struct kafka_base *base)
+{
+    base->log = (struct kafka_log){0};
+    return pthread_mutex_init(&base->log_mutex, NULL) == 0;
+}
+
+void kafka_conf_base_clear(struct kafka_base *base)
+{
+    (void)pthread_mutex_destroy(&base->log_mutex);
+}
+
+void kafka_conf_base_silence(struct kafka_base *base)
+{
+    (void)pthread_mutex_lock(&base->log_mutex);
+    base->log.write = NULL;
+    (void)pthread_mutex_unlock(&base->log_mutex);
+}
+
+void kafka_conf_log(struct kafka_base *base, enum kafka_log_level level, const char *facility,
                     const char *format, ...)
 {
-    if (base == NULL || base->log.write == NULL) {
-        return;
-    }
     char line[LOG_LINE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
-    base->log.write(base->log.context, level, facility, line);
+    (void)pthread_mutex_lock(&base->log_mutex);
+    if (base->log.write != NULL) {
+        base->log.write(base->log.context, level, facility, line);
+    }
+    (void)pthread_mutex_unlock(&base->log_mutex);
 }
 
 static enum kafka_log_level level_of(int syslog_level)
@@ -60,7 +79,13 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                     char error[KAFKA_ERROR_TEXT_SIZE])
 {
-    return rd_kafka_conf_set(conf, name, value, error, KAFKA_ERROR_TEXT_SIZE) == RD_KAFKA_CONF_OK;
+    /* librdkafka writes to its text even where it succeeds. */
+    char text[KAFKA_ERROR_TEXT_SIZE];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK) {
+        return true;
+    }
+    memcpy(error, text, sizeof(text));
+    return false;
 }
 
 bool kafka_conf_set_number(rd_kafka_conf_t *conf, const char *name, int32_t value,

@@ -7,12 +7,21 @@
 #include "kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
+#include <pthread.h>
 
 /* First member of every handle, so that librdkafka's callbacks, which get the handle as their
  * opaque, find the log. */
 struct kafka_base {
     struct kafka_log log;
+    pthread_mutex_t log_mutex; /* held while a line is written */
 };
+
+/* Makes the base of a new handle: no log until kafka_conf_new(). False: no memory. */
+MUST_USE bool kafka_conf_base_init(struct kafka_base *base);
+void kafka_conf_base_clear(struct kafka_base *base);
+
+/* After this the log's owner is not called any more, whatever librdkafka still has to say. */
+void kafka_conf_base_silence(struct kafka_base *base);
 
 /*
  * A configuration with the settings that all clients share, or NULL and why in `error`. `base`
@@ -34,7 +43,7 @@ MUST_USE rd_kafka_t *kafka_conf_open(rd_kafka_type_t type, rd_kafka_conf_t *conf
                                      char error[KAFKA_ERROR_TEXT_SIZE]);
 
 /* One line for the log, if there is one. Any thread. */
-__attribute__((format(printf, 4, 5))) void kafka_conf_log(const struct kafka_base *base,
+__attribute__((format(printf, 4, 5))) void kafka_conf_log(struct kafka_base *base,
                                                           enum kafka_log_level level,
                                                           const char *facility, const char *format,
                                                           ...);

@@ -12,6 +12,7 @@
 #define FETCH_WAIT_DEFAULT_MS      500
 #define SESSION_TIMEOUT_DEFAULT_MS 45000
 #define PREFETCH_DEFAULT_KIB       16384
+#define HEARTBEAT_DEFAULT_MS       3000
 #define CLOSE_POLL_MS              20
 
 /* An assigned partition. */
@@ -97,12 +98,12 @@ static void take_slots(struct kafka_consumer *consumer, rd_kafka_topic_partition
 
 static void assign(struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list)
 {
-    pthread_mutex_lock(&consumer->mutex);
+    (void)pthread_mutex_lock(&consumer->mutex);
     take_slots(consumer, list);
     rd_kafka_resp_err_t err = rd_kafka_assign(consumer->rk, list);
     /* A pause ends with its assignment, whatever librdkafka remembers of the partition. */
     (void)rd_kafka_resume_partitions(consumer->rk, list);
-    pthread_mutex_unlock(&consumer->mutex);
+    (void)pthread_mutex_unlock(&consumer->mutex);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_conf_log(&consumer->base, KAFKA_LOG_ERROR, "ASSIGN", "%s", rd_kafka_err2str(err));
     }
@@ -116,10 +117,10 @@ static void revoke(struct kafka_consumer *consumer, bool lost)
     for (size_t i = 0; i < consumer->slot_count; i++) {
         consumer->handlers.on_revoked(consumer->handlers.context, &consumer->slots[i].where, lost);
     }
-    pthread_mutex_lock(&consumer->mutex);
+    (void)pthread_mutex_lock(&consumer->mutex);
     consumer->slot_count = 0;
     (void)rd_kafka_assign(consumer->rk, NULL);
-    pthread_mutex_unlock(&consumer->mutex);
+    (void)pthread_mutex_unlock(&consumer->mutex);
 }
 
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
@@ -145,6 +146,9 @@ static bool configure(rd_kafka_conf_t *conf, const struct kafka_consumer_setting
         (void)snprintf(error, KAFKA_ERROR_TEXT_SIZE, "no consumer group");
         return false;
     }
+    int32_t session_ms = or_default(settings->session_timeout_ms, SESSION_TIMEOUT_DEFAULT_MS);
+    int32_t third_ms = session_ms / 3;
+    int32_t heartbeat_ms = third_ms < HEARTBEAT_DEFAULT_MS ? third_ms : HEARTBEAT_DEFAULT_MS;
     return kafka_conf_set(conf, "group.id", settings->group, error) &&
            kafka_conf_set(conf, "enable.auto.commit", "false", error) &&
            kafka_conf_set(conf, "enable.auto.offset.store", "false", error) &&
@@ -154,9 +158,8 @@ static bool configure(rd_kafka_conf_t *conf, const struct kafka_consumer_setting
            kafka_conf_set_number(conf, "fetch.wait.max.ms",
                                  or_default(settings->fetch_wait_max_ms, FETCH_WAIT_DEFAULT_MS),
                                  error) &&
-           kafka_conf_set_number(
-               conf, "session.timeout.ms",
-               or_default(settings->session_timeout_ms, SESSION_TIMEOUT_DEFAULT_MS), error) &&
+           kafka_conf_set_number(conf, "session.timeout.ms", session_ms, error) &&
+           kafka_conf_set_number(conf, "heartbeat.interval.ms", heartbeat_ms, error) &&
            kafka_conf_set_number(conf, "queued.max.messages.kbytes",
                                  or_default(settings->prefetch_kib, PREFETCH_DEFAULT_KIB), error);
 }
@@ -219,7 +222,8 @@ static void free_consumer(struct kafka_consumer *consumer)
     if (consumer->rk != NULL) {
         rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
-    pthread_mutex_destroy(&consumer->mutex);
+    (void)pthread_mutex_destroy(&consumer->mutex);
+    kafka_conf_base_clear(&consumer->base);
     free(consumer);
 }
 
@@ -228,7 +232,8 @@ struct kafka_consumer *kafka_consumer_open(const struct kafka_consumer_settings 
                                            char error[KAFKA_ERROR_TEXT_SIZE])
 {
     struct kafka_consumer *consumer = calloc(1, sizeof(*consumer));
-    if (consumer == NULL || pthread_mutex_init(&consumer->mutex, NULL) != 0) {
+    if (consumer == NULL || !kafka_conf_base_init(&consumer->base) ||
+        pthread_mutex_init(&consumer->mutex, NULL) != 0) {
         (void)snprintf(error, KAFKA_ERROR_TEXT_SIZE, "out of memory");
         free(consumer);
         return NULL;
@@ -277,22 +282,22 @@ int kafka_consumer_poll(struct kafka_consumer *consumer, int timeout_ms)
 void kafka_consumer_pause(struct kafka_consumer *consumer, const struct kafka_partition *where)
 {
     rd_kafka_topic_partition_list_t *list = list_of(where);
-    pthread_mutex_lock(&consumer->mutex);
+    (void)pthread_mutex_lock(&consumer->mutex);
     if (find_current(consumer, where) != NULL) {
         (void)rd_kafka_pause_partitions(consumer->rk, list);
     }
-    pthread_mutex_unlock(&consumer->mutex);
+    (void)pthread_mutex_unlock(&consumer->mutex);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
 void kafka_consumer_resume(struct kafka_consumer *consumer, const struct kafka_partition *where)
 {
     rd_kafka_topic_partition_list_t *list = list_of(where);
-    pthread_mutex_lock(&consumer->mutex);
+    (void)pthread_mutex_lock(&consumer->mutex);
     if (find_current(consumer, where) != NULL) {
         (void)rd_kafka_resume_partitions(consumer->rk, list);
     }
-    pthread_mutex_unlock(&consumer->mutex);
+    (void)pthread_mutex_unlock(&consumer->mutex);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -316,12 +321,12 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
         kafka_conf_log(&consumer->base, KAFKA_LOG_WARNING, "COMMIT", "partition %d of %s: %s",
                        (int)where.partition, where.topic, rd_kafka_err2str(what));
     }
-    pthread_mutex_lock(&consumer->mutex);
+    (void)pthread_mutex_lock(&consumer->mutex);
     struct slot *slot = find_current(consumer, &where);
     if (slot != NULL) {
         slot->commit_pending = false;
     }
-    pthread_mutex_unlock(&consumer->mutex);
+    (void)pthread_mutex_unlock(&consumer->mutex);
     consumer->handlers.on_committed(consumer->handlers.context, &where, answer->offset,
                                     what == RD_KAFKA_RESP_ERR_NO_ERROR);
 }
@@ -333,7 +338,7 @@ enum kafka_commit_result kafka_consumer_commit(struct kafka_consumer *consumer,
     rd_kafka_topic_partition_list_t *list = list_of(where);
     list->elems[0].offset = next_offset;
     enum kafka_commit_result result = KAFKA_COMMIT_SENT;
-    pthread_mutex_lock(&consumer->mutex);
+    (void)pthread_mutex_lock(&consumer->mutex);
     struct slot *slot = find_current(consumer, where);
     if (slot == NULL) {
         result = KAFKA_COMMIT_STALE;
@@ -345,7 +350,7 @@ enum kafka_commit_result kafka_consumer_commit(struct kafka_consumer *consumer,
         result = err == RD_KAFKA_RESP_ERR_NO_ERROR ? KAFKA_COMMIT_SENT : KAFKA_COMMIT_ERROR;
         slot->commit_pending = result == KAFKA_COMMIT_SENT;
     }
-    pthread_mutex_unlock(&consumer->mutex);
+    (void)pthread_mutex_unlock(&consumer->mutex);
     rd_kafka_topic_partition_list_destroy(list);
     return result;
 }
@@ -375,12 +380,37 @@ static bool leave(struct kafka_consumer *consumer, int timeout_ms)
     return closed;
 }
 
+static void *free_in_thread(void *argument)
+{
+    free_consumer(argument);
+    return NULL;
+}
+
+/*
+ * librdkafka's destroy waits up to the session timeout for a commit that finds no coordinator
+ * (seen with 2.0.2), which a caller whose time is over must not have to do.
+ */
+static void abandon(struct kafka_consumer *consumer)
+{
+    pthread_t thread;
+    kafka_conf_base_silence(&consumer->base);
+    if (pthread_create(&thread, NULL, free_in_thread, consumer) == 0) {
+        (void)pthread_detach(thread);
+        return;
+    }
+    free_consumer(consumer);
+}
+
 bool kafka_consumer_close(struct kafka_consumer *consumer, int timeout_ms)
 {
     if (consumer == NULL) {
         return true;
     }
     bool closed = leave(consumer, timeout_ms);
-    free_consumer(consumer);
+    if (closed) {
+        free_consumer(consumer);
+    } else {
+        abandon(consumer);
+    }
     return closed;
 }

@@ -100,8 +100,9 @@ MUST_USE enum kafka_commit_result kafka_consumer_commit(struct kafka_consumer *c
 /*
  * Leaves the group: on_revoked for each partition, commits on their way are awaited (their
  * on_committed still comes), at most for timeout_ms; then the handle is gone either way, and no
- * handler runs any more. NULL is allowed. False: the time was not enough for an orderly leave, the
- * group will notice by the session timeout.
+ * handler runs any more, nor the log. NULL is allowed. False: the time was not enough for an
+ * orderly leave: the group notices by the session timeout, and a thread that frees the rest may
+ * run as long.
  */
 bool kafka_consumer_close(struct kafka_consumer *consumer, int timeout_ms);
 

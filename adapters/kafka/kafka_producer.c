@@ -53,26 +53,66 @@ static bool is_refusal(rd_kafka_resp_err_t err)
     return false;
 }
 
+/* A record for librdkafka, which copies all but the headers; those it takes on success. */
+struct shipment {
+    rd_kafka_vu_t topic; /* by name or by handle */
+    const void *key;
+    const void *value;
+    size_t key_len;
+    size_t value_len;
+    int64_t timestamp_ms;
+    void *cookie;
+    rd_kafka_headers_t *headers;
+};
+
+static rd_kafka_resp_err_t ship(rd_kafka_t *rk, const struct shipment *shipment, int32_t partition)
+{
+    /* librdkafka takes pointers without const, and does not write there. */
+    rd_kafka_vu_t parts[] = {
+        shipment->topic,
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {.ptr = (void *)(uintptr_t)shipment->key, .size = shipment->key_len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {.ptr = (void *)(uintptr_t)shipment->value, .size = shipment->value_len}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = shipment->timestamp_ms},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = shipment->cookie},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = shipment->headers},
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(rk, parts, sizeof(parts) / sizeof(parts[0]));
+    if (error == NULL) {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    rd_kafka_resp_err_t err = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    return err;
+}
+
 /* The partition does not exist: the same record once more, by its key, under the same cookie. */
 static bool send_by_key(rd_kafka_t *rk, const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *list = NULL;
-    rd_kafka_headers_t *copy = NULL;
-    rd_kafka_timestamp_type_t type;
+    rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    struct shipment shipment = {
+        .topic = {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = message->rkt},
+        .key = message->key,
+        .key_len = message->key_len,
+        .value = message->payload,
+        .value_len = message->len,
+        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .cookie = message->_private,
+    };
     if (rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        copy = rd_kafka_headers_copy(list);
+        shipment.headers = rd_kafka_headers_copy(list);
     }
-    rd_kafka_resp_err_t err = rd_kafka_producev(
-        rk, RD_KAFKA_V_RKT(message->rkt), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-        RD_KAFKA_V_KEY(message->key, message->key_len),
-        RD_KAFKA_V_VALUE(message->payload, message->len),
-        RD_KAFKA_V_TIMESTAMP(rd_kafka_message_timestamp(message, &type)),
-        RD_KAFKA_V_OPAQUE(message->_private), RD_KAFKA_V_HEADERS(copy),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && copy != NULL) {
-        rd_kafka_headers_destroy(copy);
+    if (ship(rk, &shipment, RD_KAFKA_PARTITION_UA) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return true;
     }
-    return err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (shipment.headers != NULL) {
+        rd_kafka_headers_destroy(shipment.headers);
+    }
+    return false;
 }
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -122,29 +162,36 @@ static bool configure(rd_kafka_conf_t *conf, const struct kafka_producer_setting
                                  or_default(settings->queue_kib_max, QUEUE_KIB_DEFAULT), error);
 }
 
+static bool open_client(struct kafka_producer *producer,
+                        const struct kafka_producer_settings *settings,
+                        char error[KAFKA_ERROR_TEXT_SIZE])
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(&settings->client, &producer->base, error);
+    if (conf == NULL) {
+        return false;
+    }
+    if (!configure(conf, settings, error)) {
+        rd_kafka_conf_destroy(conf);
+        return false;
+    }
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    producer->rk = kafka_conf_open(RD_KAFKA_PRODUCER, conf, error);
+    return producer->rk != NULL;
+}
+
 struct kafka_producer *kafka_producer_open(const struct kafka_producer_settings *settings,
                                            const struct kafka_producer_handlers *handlers,
                                            char error[KAFKA_ERROR_TEXT_SIZE])
 {
     struct kafka_producer *producer = calloc(1, sizeof(*producer));
-    if (producer == NULL) {
+    if (producer == NULL || !kafka_conf_base_init(&producer->base)) {
         (void)snprintf(error, KAFKA_ERROR_TEXT_SIZE, "out of memory");
+        free(producer);
         return NULL;
     }
     producer->handlers = *handlers;
-    rd_kafka_conf_t *conf = kafka_conf_new(&settings->client, &producer->base, error);
-    if (conf == NULL) {
-        free(producer);
-        return NULL;
-    }
-    if (!configure(conf, settings, error)) {
-        rd_kafka_conf_destroy(conf);
-        free(producer);
-        return NULL;
-    }
-    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
-    producer->rk = kafka_conf_open(RD_KAFKA_PRODUCER, conf, error);
-    if (producer->rk == NULL) {
+    if (!open_client(producer, settings, error)) {
+        kafka_conf_base_clear(&producer->base);
         free(producer);
         return NULL;
     }
@@ -173,20 +220,7 @@ static bool make_headers(const struct kafka_outgoing *record, rd_kafka_headers_t
     return true;
 }
 
-static rd_kafka_resp_err_t send_record(rd_kafka_t *rk, const struct kafka_outgoing *record,
-                                       int32_t partition, rd_kafka_headers_t *headers)
-{
-    /* librdkafka takes the pointers without const, and copies. */
-    return rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(record->topic), RD_KAFKA_V_PARTITION(partition),
-                             RD_KAFKA_V_KEY((void *)(uintptr_t)record->key, record->key_len),
-                             RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value, record->value_len),
-                             RD_KAFKA_V_TIMESTAMP(record->timestamp_ms),
-                             RD_KAFKA_V_OPAQUE((void *)(uintptr_t)record->cookie),
-                             RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_END);
-}
-
-static enum kafka_produce produce_result(const struct kafka_producer *producer,
+static enum kafka_produce produce_result(struct kafka_producer *producer,
                                          const struct kafka_outgoing *record,
                                          rd_kafka_resp_err_t err)
 {
@@ -209,11 +243,21 @@ enum kafka_produce kafka_producer_produce(struct kafka_producer *producer,
     if (record->topic[0] == '\0' || !make_headers(record, &headers)) {
         return produce_result(producer, record, RD_KAFKA_RESP_ERR__INVALID_ARG);
     }
+    struct shipment shipment = {
+        .topic = {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = record->topic},
+        .key = record->key,
+        .key_len = record->key_len,
+        .value = record->value,
+        .value_len = record->value_len,
+        .timestamp_ms = record->timestamp_ms,
+        .cookie = (void *)(uintptr_t)record->cookie,
+        .headers = headers,
+    };
     int32_t partition = record->partition < 0 ? RD_KAFKA_PARTITION_UA : record->partition;
     atomic_fetch_add(&producer->outstanding, 1);
-    rd_kafka_resp_err_t err = send_record(producer->rk, record, partition, headers);
+    rd_kafka_resp_err_t err = ship(producer->rk, &shipment, partition);
     if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        err = send_record(producer->rk, record, RD_KAFKA_PARTITION_UA, headers);
+        err = ship(producer->rk, &shipment, RD_KAFKA_PARTITION_UA);
     }
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         atomic_fetch_sub(&producer->outstanding, 1);
@@ -255,6 +299,7 @@ bool kafka_producer_close(struct kafka_producer *producer, int timeout_ms)
         (void)kafka_producer_flush(producer, PURGE_WAIT_MS);
     }
     rd_kafka_destroy(producer->rk);
+    kafka_conf_base_clear(&producer->base);
     free(producer);
     return orderly;
 }

@@ -144,6 +144,10 @@ int64_t kafka_reader_read(const struct kafka_client_settings *settings, const ch
 {
     struct reader reader = {
         .topic = topic, .deadline_ms = kafka_conf_clock_ms() + timeout_ms, .error = error};
+    if (!kafka_conf_base_init(&reader.base)) {
+        (void)fail(&reader, RD_KAFKA_RESP_ERR__FAIL);
+        return -1;
+    }
     int64_t count = -1;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     if (open_reader(&reader, settings) && count_partitions(&reader) && find_ranges(&reader, list)) {
@@ -153,6 +157,7 @@ int64_t kafka_reader_read(const struct kafka_client_settings *settings, const ch
     if (reader.rk != NULL) {
         rd_kafka_destroy_flags(reader.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
+    kafka_conf_base_clear(&reader.base);
     free(reader.ranges);
     return count;
 }
