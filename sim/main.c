@@ -21,6 +21,7 @@ static const char usage[] =
     "  --instances I   Farebox processes of a world, 1 to 8 (default 3)\n"
     "  --partitions P  partitions of each topic, 1 to 8 (default 3)\n"
     "  --store KIND    model or sqlite (default model)\n"
+    "  --all-faults    every fault on in every seed; else each seed draws its own\n"
     "  --hash          write the hash of each seed's history\n"
     "  --trace         write the whole history of --seed\n"
     "  --quiet         no summary\n"
@@ -99,6 +100,9 @@ static bool parse_option(int option, struct command *command)
         return small("partitions", optarg, 8, &run->limits.partitions);
     case 'S':
         return parse_store(optarg, run);
+    case 'a':
+        run->world.all_faults = true;
+        return true;
     case 'H':
         run->print_hash = true;
         return true;
@@ -126,7 +130,8 @@ static bool parse(int argc, char **argv, struct command *command)
                                             {"instances", required_argument, NULL, 'i'},
                                             {"partitions", required_argument, NULL, 'p'},
                                             {"store", required_argument, NULL, 'S'},
-                                            {"hash", no_argument, NULL, 'H'},
+                                            {"all-faults", no_argument, NULL, 'a'},
+        {"hash", no_argument, NULL, 'H'},
                                             {"trace", no_argument, NULL, 'T'},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"choices", required_argument, NULL, 'c'},

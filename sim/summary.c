@@ -100,11 +100,12 @@ static void print_tail(FILE *in)
 
 static void print_command(const struct run_options *options, uint64_t seed)
 {
-    printf("replay: farebox-sim run --seed %llu --trips %u --instances %u --partitions %u%s "
+    printf("replay: farebox-sim run --seed %llu --trips %u --instances %u --partitions %u%s%s "
            "--trace\n",
            (unsigned long long)seed, options->limits.trips, options->limits.instances,
            options->limits.partitions,
-           options->world.store == WORLD_STORE_SQLITE ? " --store sqlite" : "");
+           options->world.store == WORLD_STORE_SQLITE ? " --store sqlite" : "",
+           options->world.all_faults ? " --all-faults" : "");
 }
 
 void summary_violation(const struct run_options *options, const struct job *job, int signal)

@@ -305,7 +305,7 @@ static void init_parts(struct sim *sim)
     if (sim->options.calm) {
         world_faults_none(&w->faults);
     } else {
-        world_faults_draw(&w->faults, &sim->chooser);
+        world_faults_draw(&w->faults, sim->options.all_faults, &sim->chooser);
     }
     (void)pg_fake_init(world_at(sim, w->pg_at), &pg, &w->faults.pg);
     invariant(pg_ledger_account_add(pg_fake_ledger(sim->pg), WORLD_PG_ACCOUNT));

@@ -140,11 +140,11 @@ static void draw_upstreams(struct world_faults *faults, const struct chooser *ch
     invariant(upstream_fake_config_ok(&faults->upstream));
 }
 
-void world_faults_draw(struct world_faults *faults, const struct chooser *chooser)
+void world_faults_draw(struct world_faults *faults, bool all, const struct chooser *chooser)
 {
     static const uint32_t moods[] = {1, 3, 5, 8};
     static const uint16_t minutes[] = {10, 30, 60};
-    uint32_t on_of_8 = moods[chooser_pick(chooser, 4, "mood")];
+    uint32_t on_of_8 = all ? 8 : moods[chooser_pick(chooser, 4, "mood")];
 
     world_faults_none(faults);
     for (uint32_t fault = 0; fault < WF_OWN_COUNT; fault++) {

@@ -79,7 +79,7 @@ struct world_faults {
 
 /* No fault, quick answers. */
 void world_faults_none(struct world_faults *faults);
-/* Draws which faults are on. */
-void world_faults_draw(struct world_faults *faults, const struct chooser *chooser);
+/* Draws which faults are on (`all`: every one is), and how strong. */
+void world_faults_draw(struct world_faults *faults, bool all, const struct chooser *chooser);
 
 #endif
