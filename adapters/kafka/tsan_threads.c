@@ -123,3 +123,10 @@ void cnd_destroy(cnd_t *condition)
 {
     (void)pthread_cond_destroy((pthread_cond_t *)condition);
 }
+
+/* Its reference counts are atomics that only instrumented code would show. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "called_from_lib:librdkafka.so\n";
+}
