@@ -152,7 +152,7 @@ uint32_t engine_effects_max(const struct engine_limits *limits)
 {
     uint32_t owners = limits->batch_max > limits->page_max ? limits->batch_max : limits->page_max;
 
-    return 8 * owners + 6 * limits->waiters + 4 * limits->trackers + limits->lanes +
+    return 10 * owners + 6 * limits->waiters + 4 * limits->trackers + limits->lanes +
            2 * limits->payments + 48;
 }
 

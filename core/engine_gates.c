@@ -239,6 +239,25 @@ void gates_probed(struct run *r)
     }
 }
 
+/* Says once that a breaker has opened or closed. */
+static void note_breakers(struct run *r)
+{
+    struct engine *e = r->e;
+
+    for (uint32_t g = 0; g < GATE_COUNT; g++) {
+        uint8_t state = e->breakers[g].state;
+
+        if (state == e->breaker_seen[g]) {
+            continue;
+        }
+        e->breaker_seen[g] = state;
+        if (state != BREAKER_HALF_OPEN) {
+            engine_note(r, state == BREAKER_OPEN ? NOTE_BREAKER_OPEN : NOTE_BREAKER_CLOSED,
+                        TEXT_NONE, g);
+        }
+    }
+}
+
 /* Sees to the next probe. */
 void gates_settle(struct run *r)
 {
@@ -247,6 +266,7 @@ void gates_settle(struct run *r)
     int64_t next_ms = breaker_next_ms(b);
     uint32_t timer = engine_system_timer(e, TIMER_PROBE);
 
+    note_breakers(r);
     if (e->probe_out || e->stopping || breaker_proven(b)) {
         timers_cancel(engine_timers(e), timer);
         return;

@@ -135,6 +135,7 @@ struct engine {
     uint16_t probe_call_no;
     uint8_t probe_out;
     uint8_t relay_asking;
+    uint8_t breaker_seen[GATE_COUNT]; /* states that notes have told of */
     uint8_t blocked[TOPIC_COUNT];
     uint8_t stopping;
     uint8_t stopped;

@@ -148,6 +148,13 @@ static void emit_alert(struct run *r, uint32_t slot, uint8_t alert)
 
 static void acknowledge(struct run *r, uint32_t slot)
 {
+    const struct payment *p = &engine_payments(r->e)[slot];
+
+    if (p->phase != PHASE_FREE) {
+        engine_note(r, NOTE_CLAIMED, p->trip_id, 0);
+    } else if (p->guard_status != p->status) {
+        engine_note(r, NOTE_DUPLICATE, p->trip_id, 0);
+    }
     r->e->unacked--;
     records_done(r, &engine_links(r->e)[slot].ref);
     waiters_are_duplicates(r, slot);
@@ -212,6 +219,8 @@ static void drive(struct run *r, uint32_t slot, const struct payment_event *even
     struct engine *e = r->e;
     struct payment_context ctx;
     struct payment_output out;
+    struct payment *p = &engine_payments(e)[slot];
+    bool was_refunding = p->phase == PHASE_REFUNDING;
 
     memset(&ctx, 0, sizeof(ctx));
     ctx.config = &e->config.payment;
@@ -220,8 +229,14 @@ static void drive(struct run *r, uint32_t slot, const struct payment_event *even
     ctx.pg_account = e->identity.pg_account;
     ctx.next_token = e->next_token;
     ctx.stopping = e->stopping != 0;
-    gates_context(r, &engine_payments(e)[slot], &ctx);
-    payment_step(&engine_payments(e)[slot], &ctx, event, &out);
+    gates_context(r, p, &ctx);
+    payment_step(p, &ctx, event, &out);
+    if (was_refunding && event->type == PAYMENT_EV_APPLIED) {
+        engine_note(r, NOTE_REFUNDED, p->trip_id, p->reason);
+    }
+    if (out.alert == ALERT_UNKNOWN) {
+        engine_note(r, NOTE_UNKNOWN, p->trip_id, p->reason);
+    }
     carry_out(r, slot, &out);
 }
 

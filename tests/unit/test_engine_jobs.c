@@ -208,6 +208,7 @@ static void refused_credentials_open_the_breaker_and_look_ups_probe_it(void **st
     (void)state;
     kit_pg(&kit, slot, &credentials);
     assert_int_equal(kit_take(&kit, FX_ALERT).call_no, ALERT_CREDENTIALS);
+    assert_true(kit_has_note(&kit, NOTE_BREAKER_OPEN));
     assert_int_equal(engine_breaker(kit.engine, GATE_PG)->state, BREAKER_OPEN);
     assert_true(kit_has(&kit, FX_PAUSE));
     kit_pass(&kit, 15000);

@@ -2,6 +2,8 @@
 #include "engine_kit.h"
 #include "unit_support.h"
 
+#include <string.h>
+
 static struct kit kit;
 
 static int setup(void **state)
@@ -62,6 +64,7 @@ static void nothing_is_charged_before_the_claim_is_durable(void **state)
     kit_pass(&kit, 100);
     kit_commit(&kit, UNIT_APPLIED);
     assert_true(kit_has(&kit, FX_CHARGE));
+    assert_true(kit_has_note(&kit, NOTE_CLAIMED));
 }
 
 static void trap_05_an_unknown_batch_is_sent_again_with_the_same_tokens(void **state)
@@ -98,6 +101,21 @@ static void a_record_of_a_trip_in_flight_waits_for_its_first_commit(void **state
     assert_true(kit_has_note(&kit, NOTE_DUPLICATE));
     assert_int_equal(engine_counts(kit.engine).waiters, 0);
     assert_int_equal(committed_offset(), 2);
+}
+
+static void a_record_of_a_known_trip_is_acknowledged_and_noted(void **state)
+{
+    struct payment_row row;
+
+    (void)state;
+    kit_trip(&kit, "trip-1", 0);
+    kit_quote(&kit, kit_take(&kit, FX_FARE).slot, 500);
+    memset(&row, 0, sizeof(row));
+    row.trip_id = kit_text(&kit, "trip-1");
+    row.status = PAYMENT_COMPLETED;
+    kit_commit_row(&kit, UNIT_DUPLICATE, &row);
+    assert_true(kit_has_note(&kit, NOTE_DUPLICATE));
+    assert_int_equal(committed_offset(), 1);
 }
 
 static void a_waiting_record_takes_the_place_of_a_dead_letter(void **state)
@@ -288,6 +306,7 @@ int main(void)
         STORY(nothing_is_charged_before_the_claim_is_durable),
         STORY(trap_05_an_unknown_batch_is_sent_again_with_the_same_tokens),
         STORY(a_record_of_a_trip_in_flight_waits_for_its_first_commit),
+        STORY(a_record_of_a_known_trip_is_acknowledged_and_noted),
         STORY(a_waiting_record_takes_the_place_of_a_dead_letter),
         STORY(trap_09_a_malformed_record_waits_for_the_dead_letters_delivery),
         STORY(trap_10_a_dead_letter_that_cannot_be_published_is_tried_again),
