@@ -227,6 +227,8 @@ static void judge_change(struct sim *sim, uint32_t trip, const struct payment_ro
     t->status = row->status;
     t->refund_state = row->refund_state;
     t->payment_id = row->payment_id;
+    t->needs_operator = row->needs_operator;
+    t->due_ms = row->due_in_ms == DUE_NEVER ? NEVER : sim->w->now_ms + row->due_in_ms;
 }
 
 static enum audit_verdict judge(struct sim *sim, uint32_t trip, bool settled)

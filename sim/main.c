@@ -131,7 +131,7 @@ static bool parse(int argc, char **argv, struct command *command)
                                             {"partitions", required_argument, NULL, 'p'},
                                             {"store", required_argument, NULL, 'S'},
                                             {"all-faults", no_argument, NULL, 'a'},
-        {"hash", no_argument, NULL, 'H'},
+                                            {"hash", no_argument, NULL, 'H'},
                                             {"trace", no_argument, NULL, 'T'},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"choices", required_argument, NULL, 'c'},

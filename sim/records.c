@@ -71,42 +71,68 @@ bool records_can_deliver(const struct sim *sim, uint32_t i, uint32_t topic, uint
                           b->assignment);
 }
 
-static void decode_trip(struct sim *sim, uint32_t number, const struct kafka_record *raw,
-                        struct engine_record *record)
+static void decode(struct sim *sim, const struct kafka_record *raw, struct decoded *d)
 {
     struct trip_decoded decoded;
 
-    record->record = records_handle(sim, number);
     switch (trip_codec_decode(raw, &decoded)) {
     case TRIP_IGNORED:
-        record->kind = RECORD_IGNORED;
+        d->kind = RECORD_IGNORED;
         return;
     case TRIP_MALFORMED:
-        record->kind = RECORD_MALFORMED;
-        record->error = intern(sim, decoded.message, strlen(decoded.message));
+        d->kind = RECORD_MALFORMED;
+        d->error = intern(sim, decoded.message, strlen(decoded.message));
         return;
     case TRIP_COMPLETED:
         break;
     }
     const struct trip_completed *trip = &decoded.completed;
-    record->kind = RECORD_TRIP;
-    record->trip.record = record->record;
-    record->trip.trip_id = intern(sim, trip->trip_id, strlen(trip->trip_id));
-    record->trip.user_id = intern(sim, trip->user_id, strlen(trip->user_id));
+    d->kind = RECORD_TRIP;
+    d->trip_id = intern(sim, trip->trip_id, strlen(trip->trip_id));
+    d->user_id = intern(sim, trip->user_id, strlen(trip->user_id));
     if (trip->traceparent[0] != '\0') {
-        record->trip.traceparent = intern(sim, trip->traceparent, strlen(trip->traceparent));
+        d->traceparent = intern(sim, trip->traceparent, strlen(trip->traceparent));
     }
-    payment_id_of_trip(trip->trip_id, strlen(trip->trip_id), &record->trip.payment_id);
 }
 
-static void decode_letter(struct sim *sim, const struct kafka_record *raw,
-                          const struct broker_record *r, struct engine_record *record)
+/* The raw bytes go through the real codec, once: each delivery would say the same again. */
+static void decode_trip(struct sim *sim, uint32_t number, struct engine_record *record)
 {
+    const struct broker_record *r = broker_record_at(sim->broker, number);
+    struct decoded *d = &sim->decoded[number % DECODED_MAX];
+
+    if (d->kind == 0 || d->value != r->value || d->headers != r->headers) {
+        struct kafka_header headers[HEADERS_ROOM];
+        const struct kafka_record raw = view(sim, number, headers);
+        memset(d, 0, sizeof(*d));
+        decode(sim, &raw, d);
+        d->value = r->value;
+        d->headers = r->headers;
+    }
+    record->kind = d->kind;
+    record->record = records_handle(sim, number);
+    record->error = d->error;
+    if (d->kind == RECORD_TRIP) {
+        record->trip.record = record->record;
+        record->trip.trip_id = d->trip_id;
+        record->trip.user_id = d->user_id;
+        record->trip.traceparent = d->traceparent;
+        size_t len;
+        const char *id = texts_get(sim->texts, d->trip_id, &len);
+        payment_id_of_trip(id, len, &record->trip.payment_id);
+    }
+}
+
+static void decode_letter(struct sim *sim, uint32_t number, struct engine_record *record)
+{
+    const struct broker_record *r = broker_record_at(sim->broker, number);
+    struct kafka_header headers[HEADERS_ROOM];
+    const struct kafka_record raw = view(sim, number, headers);
     static uint8_t room[KAFKA_HEADERS_BYTES_MAX];
     struct letter_read letter = {.headers = room};
     struct failed_event_row *row = &record->dead;
 
-    invariant(letters_read(raw, &letter));
+    invariant(letters_read(&raw, &letter));
     record->kind = RECORD_DEAD;
     row->origin_offset = letter.offset;
     row->origin_at_ms = letter.first_timestamp_ms;
@@ -128,8 +154,6 @@ void records_deliver(struct sim *sim, uint32_t i, uint32_t topic, uint32_t parti
     struct believed *b = believed_at(sim, i, topic, partition);
     uint32_t number = broker_find(sim->broker, (uint8_t)topic, partition, b->next_offset);
     const struct broker_record *r = broker_record_at(sim->broker, number);
-    struct kafka_header headers[HEADERS_ROOM];
-    const struct kafka_record raw = view(sim, number, headers);
     struct engine_event event = {.type = EV_RECORD};
     struct engine_record *record = &event.as.record;
 
@@ -140,13 +164,13 @@ void records_deliver(struct sim *sim, uint32_t i, uint32_t topic, uint32_t parti
     record->offset = r->offset;
     record->timestamp_ms = r->timestamp_ms;
     if (topic == TOPIC_TRIPS) {
-        decode_trip(sim, number, &raw, record);
+        decode_trip(sim, number, record);
     } else {
-        decode_letter(sim, &raw, r, record);
+        decode_letter(sim, number, record);
     }
     history_add(sim, "record", number, i, record->kind);
-    history_say(sim, r->tag, "farebox-%u gets record %u (%s %u@%u)", i, number, raw.topic,
-                partition, r->offset);
+    history_say(sim, r->tag, "farebox-%u gets record %u (%s %u@%u)", i, number,
+                topic == TOPIC_TRIPS ? TOPIC_TRIPS_NAME : DLT_NAME, partition, r->offset);
     instance_feed(sim, i, &event);
 }
 

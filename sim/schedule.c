@@ -90,16 +90,15 @@ static void later(struct candidates *c, int64_t at_ms)
     c->next_ms = at_ms < c->next_ms ? at_ms : c->next_ms;
 }
 
-static int64_t row_due_ms(const struct sim *sim, const struct payment_row *row)
+static int64_t row_due_ms(const struct sim *sim, const struct sim_trip *t)
 {
-    if (row->due_in_ms == DUE_NEVER) {
-        return NEVER;
+    if (t->due_ms == NEVER || !sim->w->judged) {
+        return t->due_ms;
     }
-    int64_t at_ms = sim->w->now_ms + row->due_in_ms;
-    bool slow = row->needs_operator ||
-                pg_ledger_totals(pg_fake_ledger(sim->pg), &row->payment_id).pending > 0;
     /* Once judged, what waits for a person or for the PG is only asked about now and then. */
-    return sim->w->judged && slow ? at_ms - at_ms % COARSE_MS + COARSE_MS : at_ms;
+    bool slow =
+        t->needs_operator || pg_ledger_totals(pg_fake_ledger(sim->pg), &t->payment_id).pending > 0;
+    return slow ? t->due_ms - t->due_ms % COARSE_MS + COARSE_MS : t->due_ms;
 }
 
 static int64_t outbox_due_ms(const struct sim *sim)
@@ -123,11 +122,8 @@ static int64_t look_for_next_row_ms(struct sim *sim)
     int64_t first_ms = model ? outbox_due_ms(sim) : NEVER;
 
     for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
-        struct payment_row row;
-        if (laws_row(sim, i, &row)) {
-            int64_t at_ms = row_due_ms(sim, &row);
-            first_ms = at_ms < first_ms ? at_ms : first_ms;
-        }
+        int64_t at_ms = row_due_ms(sim, trip_at(sim, i));
+        first_ms = at_ms < first_ms ? at_ms : first_ms;
     }
     return first_ms;
 }

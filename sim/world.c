@@ -279,6 +279,7 @@ struct engine_config world_engine_config(const struct sim *sim)
     config.payment.pg_backoff_max_ms = sim->w->faults.backoff_max_ms;
     config.payment.unknown_after = sim->w->faults.unknown_after;
     config.outbox_poll_ms = sim->w->faults.outbox_poll_ms;
+    config.batch_linger_ms = sim->w->faults.linger_ms;
     return config;
 }
 
@@ -309,7 +310,8 @@ static void init_parts(struct sim *sim)
     }
     (void)pg_fake_init(world_at(sim, w->pg_at), &pg, &w->faults.pg);
     invariant(pg_ledger_account_add(pg_fake_ledger(sim->pg), WORLD_PG_ACCOUNT));
-    (void)upstream_fake_init(world_at(sim, w->upstream_at), overrides_for(&w->limits), &w->faults.upstream);
+    (void)upstream_fake_init(world_at(sim, w->upstream_at), overrides_for(&w->limits),
+                             &w->faults.upstream);
     (void)fault_store_state_init(world_at(sim, w->faults_at), w->engine_limits.batch_max,
                                  &w->faults.store);
 }
@@ -344,6 +346,7 @@ void world_start(struct sim *sim, uint64_t seed)
     sim->choices.at = 0;
     sim->choices.record_len = 0;
     memset(&sim->stats, 0, sizeof(sim->stats));
+    memset(sim->decoded, 0, sizeof(sim->decoded));
     sim->violation = (struct world_violation){NULL, WORLD_TRIP_NONE};
     sim->any_dirty = 0;
     bind(sim);
@@ -376,6 +379,7 @@ void world_restore(struct sim *sim, const void *bytes)
     memcpy(sim->w, bytes, sim->w->size);
     bind(sim);
     sim->config = world_engine_config(sim);
+    memset(sim->decoded, 0, sizeof(sim->decoded));
 }
 
 uint32_t world_choose(struct sim *sim, uint32_t n, const char *label)

@@ -38,8 +38,8 @@ enum world_store { WORLD_STORE_MODEL, WORLD_STORE_SQLITE };
 struct world_options {
     enum world_store store;
     const char *sqlite_dir; /* an existing private folder, for WORLD_STORE_SQLITE */
-    bool calm;       /* no fault at all: the walking skeleton's story */
-    bool all_faults; /* every fault on in every seed, instead of a draw */
+    bool calm;              /* no fault at all: the walking skeleton's story */
+    bool all_faults;        /* every fault on in every seed, instead of a draw */
 };
 
 /* What a run showed. Counted beside the world: no part of its state, nothing depends on it. */

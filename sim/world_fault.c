@@ -96,6 +96,7 @@ void world_faults_none(struct world_faults *faults)
     faults->backoff_max_ms = 5 * MINUTE_MS;
     faults->unknown_after = 10;
     faults->outbox_poll_ms = SECOND_MS;
+    faults->linger_ms = 2;
 }
 
 /* How a seed is in the mood: of 8 faults, how many are on. */
@@ -157,7 +158,8 @@ void world_faults_draw(struct world_faults *faults, bool all, const struct choos
     faults->store.hold_max_ms = 2 * MINUTE_MS;
     faults->adopt = (uint16_t)(chooser_pick(chooser, 4, "adopt") == 3);
     faults->unknown_after = (uint16_t)(2 + chooser_pick(chooser, 9, "unknown after"));
-    faults->outbox_poll_ms = chooser_pick(chooser, 4, "poll") == 3 ? SECOND_MS : 20 * SECOND_MS;
+    faults->outbox_poll_ms = chooser_pick(chooser, 10, "poll") == 9 ? SECOND_MS : 45 * SECOND_MS;
+    faults->linger_ms = chooser_pick(chooser, 4, "linger") == 3 ? 2 : 0;
     faults->window_ms = minutes[chooser_pick(chooser, 3, "window")] * MINUTE_MS;
     if (faults->permille[WF_PAUSE_LONG] > 0) {
         faults->window_ms += 90 * MINUTE_MS;

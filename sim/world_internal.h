@@ -118,6 +118,7 @@ struct believed {
 struct sim_trip {
     struct uuid payment_id; /* the row's */
     int64_t fare_krw;       /* what pricing says; -1: no valid fare */
+    int64_t due_ms;         /* the row's, as seen last; NEVER */
     uint32_t distance_m;
     uint32_t duration_s;
     text_id trip_id;
@@ -132,6 +133,7 @@ struct sim_trip {
     uint8_t status;   /* as seen last */
     uint8_t refund_state;
     uint8_t produced;
+    uint8_t needs_operator;
     uint8_t troubled; /* pricing cannot answer for it while faults are on */
     uint8_t dirty;    /* to be judged after this step */
 };
@@ -167,7 +169,20 @@ struct world {
     struct engine_limits engine_limits;
 };
 
+/* A record that was decoded already: the codec is a pure function of these two texts. */
+struct decoded {
+    text_id value;
+    text_id headers;
+    text_id trip_id;
+    text_id user_id;
+    text_id traceparent;
+    text_id error;
+    uint8_t kind; /* enum engine_record_kind; 0: not decoded yet */
+};
+#define DECODED_MAX 4096
+
 struct sim {
+    struct decoded decoded[DECODED_MAX]; /* by the record's number */
     struct world *w;
     struct texts *texts;
     struct pg_fake *pg;
