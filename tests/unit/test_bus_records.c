@@ -1,0 +1,165 @@
+/* What the bus makes of consumed records, and the bytes that it keeps of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bus_internal.h"
+#include "raw_record.h"
+#include "record_headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_MS INT64_C(1760000000000)
+
+static const char trip[] = "{\"tripId\":\"trip-1\",\"userId\":\"user-1\",\"distanceMeters\":5,"
+                           "\"durationSeconds\":6,\"endedAt\":\"2026-10-01T15:40:09\"}";
+
+static struct bus bus = {.trip_topic = "trip_events"};
+static struct bus_consumer trips = {.bus = &bus, .topic = TOPIC_TRIPS, .name = "trip_events"};
+static struct bus_consumer dead = {.bus = &bus, .topic = TOPIC_DLT, .name = "trip_events.DLT"};
+static const struct kafka_partition where = {"trip_events", 2, 7};
+
+static struct kafka_record record_of(const char *topic, const char *value)
+{
+    return (struct kafka_record){.topic = topic,
+                                 .topic_len = strlen(topic),
+                                 .value = (const uint8_t *)value,
+                                 .value_len = value == NULL ? 0 : strlen(value),
+                                 .has_value = value != NULL,
+                                 .key = (const uint8_t *)"k\0y",
+                                 .key_len = 3,
+                                 .has_key = true,
+                                 .offset = 42,
+                                 .partition = 2,
+                                 .timestamp_ms = FIRST_MS + 1000,
+                                 .timestamp_type = KAFKA_TIMESTAMP_CREATE};
+}
+
+static void a_kept_record_is_what_was_consumed(void **state)
+{
+    const struct kafka_header headers[] = {{"a", (const uint8_t *)"\0\xff", 1, 2, true},
+                                           {"b", NULL, 1, 0, false}};
+    struct kafka_record record = record_of("trip_events", trip);
+    struct record_message *message;
+    struct raw_record raw;
+
+    (void)state;
+    record.headers = headers;
+    record.header_count = 2;
+    message = bus_record_read(&trips, &where, &record);
+    raw_record_decode(message->bytes, message->raw_len, &raw);
+    assert_int_equal(raw.record.topic_len, record.topic_len);
+    assert_memory_equal(raw.record.topic, record.topic, record.topic_len);
+    assert_int_equal(raw.record.key_len, 3);
+    assert_memory_equal(raw.record.key, "k\0y", 3);
+    assert_int_equal(raw.record.value_len, strlen(trip));
+    assert_memory_equal(raw.record.value, trip, strlen(trip));
+    assert_int_equal(raw.record.offset, 42);
+    assert_int_equal(raw.record.partition, 2);
+    assert_int_equal(raw.record.timestamp_ms, FIRST_MS + 1000);
+    assert_int_equal(raw.record.timestamp_type, KAFKA_TIMESTAMP_CREATE);
+    assert_int_equal(raw.record.header_count, 2);
+    assert_memory_equal(raw.record.headers[0].value, "\0\xff", 2);
+    assert_false(raw.record.headers[1].has_value);
+    free(message);
+}
+
+static void a_null_key_and_a_null_value_are_not_empty_ones(void **state)
+{
+    struct kafka_record record = record_of("trip_events", NULL);
+    struct record_message *message;
+    struct raw_record raw;
+
+    (void)state;
+    record.has_key = false;
+    message = bus_record_read(&trips, &where, &record);
+    assert_int_equal(message->kind, RECORD_MALFORMED);
+    raw_record_decode(message->bytes, message->raw_len, &raw);
+    assert_false(raw.record.has_key);
+    assert_false(raw.record.has_value);
+    free(message);
+}
+
+static void a_trip_carries_its_payment_id_and_where_it_came_from(void **state)
+{
+    struct kafka_record record = record_of("trip_events", trip);
+    struct record_message *message = bus_record_read(&trips, &where, &record);
+
+    (void)state;
+    assert_int_equal(message->kind, RECORD_TRIP);
+    assert_string_equal(message->as.trip.trip_id, "trip-1");
+    assert_string_equal(message->as.trip.user_id, "user-1");
+    assert_false(uuid_is_nil(&message->as.trip.payment_id));
+    assert_int_equal(message->partition, 2);
+    assert_int_equal(message->assignment, 7);
+    assert_int_equal(message->offset, 42);
+    assert_int_equal(message->timestamp_ms, FIRST_MS + 1000);
+    free(message);
+}
+
+/* The first time that it was sent counts for its age, however often it was sent back. */
+static void a_record_sent_back_keeps_its_first_timestamp(void **state)
+{
+    static uint8_t bytes[KAFKA_HEADERS_BYTES_MAX];
+    struct kafka_header headers[KAFKA_HEADERS_MAX];
+    const struct dead_letter_exception exception = {.fqcn = "x", .message = "y"};
+    struct kafka_record record = record_of("trip_events", trip);
+    struct record_message *message;
+    size_t len = 0;
+    size_t count = 0;
+
+    (void)state;
+    record.timestamp_ms = FIRST_MS;
+    assert_true(
+        dead_letter_codec_headers(&record, "group", &exception, bytes, sizeof(bytes), &len));
+    assert_true(record_headers_decode(bytes, len, headers, KAFKA_HEADERS_MAX, &count));
+    record.headers = headers;
+    record.header_count = count;
+    record.timestamp_ms = FIRST_MS + 1000;
+    message = bus_record_read(&trips, &where, &record);
+    assert_int_equal(message->kind, RECORD_TRIP);
+    assert_int_equal(message->timestamp_ms, FIRST_MS);
+    free(message);
+}
+
+static void a_malformed_record_says_what_is_wrong(void **state)
+{
+    struct kafka_record record = record_of("trip_events", "hello");
+    struct record_message *message = bus_record_read(&trips, &where, &record);
+
+    (void)state;
+    assert_int_equal(message->kind, RECORD_MALFORMED);
+    assert_non_null(strstr(message->as.error, "NOT_JSON"));
+    free(message);
+}
+
+static void a_dead_letter_without_origin_goes_back_where_trips_come_from(void **state)
+{
+    struct kafka_record record = record_of("odd-name", "hello");
+    struct record_message *message = bus_record_read(&dead, &where, &record);
+
+    (void)state;
+    assert_int_equal(message->kind, RECORD_DEAD);
+    assert_string_equal(message->as.dead.topic, "trip_events");
+    assert_int_equal(message->as.dead.partition, 2);
+    assert_int_equal(message->as.dead.offset, 42);
+    free(message);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_kept_record_is_what_was_consumed),
+        cmocka_unit_test(a_null_key_and_a_null_value_are_not_empty_ones),
+        cmocka_unit_test(a_trip_carries_its_payment_id_and_where_it_came_from),
+        cmocka_unit_test(a_record_sent_back_keeps_its_first_timestamp),
+        cmocka_unit_test(a_malformed_record_says_what_is_wrong),
+        cmocka_unit_test(a_dead_letter_without_origin_goes_back_where_trips_come_from),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
