@@ -51,6 +51,7 @@ struct pay pay_begin(void);
 /* One step with this event; a call number of 0 stands for the outstanding one. */
 void pay_step(struct pay *w, struct payment_event event);
 
+/* Time passes; an open gate stays open. */
 void pay_advance(struct pay *w, int64_t delay_ms);
 
 /* Events. */
