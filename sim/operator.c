@@ -109,7 +109,7 @@ void operator_act(struct sim *sim)
 
 void world_store_down(struct sim *sim)
 {
-    int64_t for_ms = (int64_t)(1 + world_choose(sim, 600, "store down")) * SECOND_MS;
+    int64_t for_ms = (int64_t)(1 + world_choose(sim, 300, "store down")) * SECOND_MS;
     int64_t until_ms = sim->w->now_ms + for_ms;
 
     if (!sim->w->faults_on) {

@@ -279,6 +279,7 @@ struct engine_config world_engine_config(const struct sim *sim)
     config.payment.pg_backoff_max_ms = sim->w->faults.backoff_max_ms;
     config.payment.unknown_after = sim->w->faults.unknown_after;
     config.outbox_poll_ms = sim->w->faults.outbox_poll_ms;
+    config.gate_poll_ms = sim->w->faults.gate_poll_ms;
     config.batch_linger_ms = sim->w->faults.linger_ms;
     return config;
 }

@@ -10,22 +10,22 @@ static const struct {
     const char *name;
     uint16_t most;
 } own[WF_OWN_COUNT] = {
-    [WF_CRASH_EFFECT] = {"crash_effect", 8},
-    [WF_CRASH_BEFORE_COMMIT] = {"crash_before_commit", 16},
-    [WF_CRASH_AFTER_COMMIT] = {"crash_after_commit", 16},
+    [WF_CRASH_EFFECT] = {"crash_effect", 4},
+    [WF_CRASH_BEFORE_COMMIT] = {"crash_before_commit", 8},
+    [WF_CRASH_AFTER_COMMIT] = {"crash_after_commit", 8},
     [WF_CRASH_AFTER_PUBLISH] = {"crash_after_publish", 24},
     [WF_CRASH_COMMIT_LATER] = {"crash_commit_later", 500},
-    [WF_PAUSE_SHORT] = {"pause_short", 8},
+    [WF_PAUSE_SHORT] = {"pause_short", 6},
     [WF_PAUSE_LONG] = {"pause_long", 4},
     [WF_SLOW_COMMIT] = {"slow_commit", 20},
     [WF_STOP] = {"stop", 160},
-    [WF_REBALANCE] = {"rebalance", 300},
+    [WF_REBALANCE] = {"rebalance", 160},
     [WF_CLOCK_SKEW] = {"clock_skew", 600},
     [WF_STORE_DOWN] = {"store_down_for_a_while", 120},
-    [WF_PUBLISH_REJECTED] = {"publish_rejected", 120},
-    [WF_PUBLISH_LOST] = {"publish_lost", 120},
-    [WF_PUBLISH_NO_VERDICT] = {"publish_no_verdict", 120},
-    [WF_PUBLISH_TWICE] = {"publish_twice", 80},
+    [WF_PUBLISH_REJECTED] = {"publish_rejected", 60},
+    [WF_PUBLISH_LOST] = {"publish_lost", 60},
+    [WF_PUBLISH_NO_VERDICT] = {"publish_no_verdict", 60},
+    [WF_PUBLISH_TWICE] = {"publish_twice", 60},
     [WF_DLT_REFUSED] = {"dlt_refused", 400},
     [WF_OFFSET_REFUSED] = {"offset_refused", 100},
     [WF_OFFSET_STALE] = {"offset_stale", 500},
@@ -97,6 +97,7 @@ void world_faults_none(struct world_faults *faults)
     faults->unknown_after = 10;
     faults->outbox_poll_ms = SECOND_MS;
     faults->linger_ms = 2;
+    faults->gate_poll_ms = SECOND_MS;
 }
 
 /* How a seed is in the mood: of 8 faults, how many are on. */
@@ -159,6 +160,7 @@ void world_faults_draw(struct world_faults *faults, bool all, const struct choos
     faults->adopt = (uint16_t)(chooser_pick(chooser, 4, "adopt") == 3);
     faults->unknown_after = (uint16_t)(2 + chooser_pick(chooser, 9, "unknown after"));
     faults->outbox_poll_ms = chooser_pick(chooser, 10, "poll") == 9 ? SECOND_MS : 45 * SECOND_MS;
+    faults->gate_poll_ms = chooser_pick(chooser, 4, "gate poll") == 3 ? SECOND_MS : 10 * SECOND_MS;
     faults->linger_ms = chooser_pick(chooser, 4, "linger") == 3 ? 2 : 0;
     faults->window_ms = minutes[chooser_pick(chooser, 3, "window")] * MINUTE_MS;
     if (faults->permille[WF_PAUSE_LONG] > 0) {

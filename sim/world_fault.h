@@ -75,7 +75,8 @@ struct world_faults {
     int64_t window_ms;      /* faults happen within this */
     int64_t backoff_max_ms; /* payment_config.pg_backoff_max_ms */
     int64_t outbox_poll_ms;
-    int64_t linger_ms; /* engine_config.batch_linger_ms */
+    int64_t linger_ms;    /* engine_config.batch_linger_ms */
+    int64_t gate_poll_ms; /* engine_config.gate_poll_ms */
 };
 
 /* No fault, quick answers. */
