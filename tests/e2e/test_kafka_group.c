@@ -256,6 +256,8 @@ static void closing_takes_bounded_time_when_the_broker_is_gone(void **state)
     struct recorder *recorder = join("g");
     recorder_await_records(recorder, 20);
     kafka_broker_set_down(broker, true);
+    /* Now the client knows: a commit waits for a coordinator, for as long as the session. */
+    recorder_expect_silence(recorder, 500);
     assert_int_equal(kafka_consumer_commit(recorder->consumer, &recorder->assigned[0], 20),
                      KAFKA_COMMIT_SENT);
     int64_t start = now_ms();
