@@ -172,8 +172,7 @@ void broker_commit(struct broker *broker, uint8_t topic, uint32_t partition, int
     partition_at(broker, topic, partition)->committed = offset;
 }
 
-bool broker_is_drained(const struct broker *broker, uint8_t topic, uint32_t partition)
+int64_t broker_end(const struct broker *broker, uint8_t topic, uint32_t partition)
 {
-    const struct broker_partition *p = partition_at(broker, topic, partition);
-    return p->tail == BROKER_NO_RECORD || records(broker)[p->tail].offset < p->committed;
+    return partition_at(broker, topic, partition)->next_offset;
 }

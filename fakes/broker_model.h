@@ -75,7 +75,7 @@ uint32_t broker_assignment(const struct broker *broker, uint8_t topic, uint32_t 
 /* The group's offset: the first that is not done; 0 where it has committed none. */
 int64_t broker_committed(const struct broker *broker, uint8_t topic, uint32_t partition);
 void broker_commit(struct broker *broker, uint8_t topic, uint32_t partition, int64_t offset);
-/* True where every record of the partition is below the committed offset. */
-bool broker_is_drained(const struct broker *broker, uint8_t topic, uint32_t partition);
+/* One past the last record; 0 where there is none. */
+int64_t broker_end(const struct broker *broker, uint8_t topic, uint32_t partition);
 
 #endif

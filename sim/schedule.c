@@ -147,7 +147,7 @@ static bool has_lag(const struct sim *sim)
 {
     for (uint32_t topic = 0; topic < TOPIC_COUNT; topic++) {
         for (uint32_t p = 0; p < sim->w->limits.partitions; p++) {
-            if (!broker_is_drained(sim->broker, (uint8_t)topic, p)) {
+            if (!laws_is_drained(sim, topic, p)) {
                 return true;
             }
         }
