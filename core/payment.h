@@ -16,6 +16,7 @@
  *                     LOOKING_UP --both good, PG breaker open--> GATED
  *   LOOKING_UP, GATED --claim, free ride, no method--> OPENING intake_open
  *   OPENING --duplicate, row REQUESTED--> CLAIMING             intake_duplicate
+ *   CLAIMING --refused, row still REQUESTED--> CLAIMING        claim_refused
  *   OPENING, CLAIMING --applied--> CHARGING                    charge_claimed
  *   CHARGING --no verdict--> CHARGE_WAIT --timer--> CHARGING   charge_answered, charge_again
  *   CHARGING, CHARGE_WAIT --other answer, time over--> ASKING  charge_ask
