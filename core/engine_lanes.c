@@ -41,8 +41,8 @@ void lanes_enqueue(struct run *r, uint32_t owner, uint32_t hash)
 static int owner_compare(const struct engine *e, uint32_t a, uint32_t b)
 {
     if (OWNER_KIND(a) == OWNER_PAYMENT && OWNER_KIND(b) == OWNER_PAYMENT) {
-        return uuid_compare(&engine_payments(e)[OWNER_SLOT(a)].payment_id,
-                            &engine_payments(e)[OWNER_SLOT(b)].payment_id);
+        return uuid_order(&engine_payments(e)[OWNER_SLOT(a)].payment_id,
+                          &engine_payments(e)[OWNER_SLOT(b)].payment_id);
     }
     return a < b ? -1 : a > b;
 }

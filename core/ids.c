@@ -13,7 +13,7 @@ bool uuid_is_nil(const struct uuid *id)
     return uuid_equal(id, &nil);
 }
 
-int uuid_compare(const struct uuid *a, const struct uuid *b)
+int uuid_order(const struct uuid *a, const struct uuid *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
@@ -53,7 +53,7 @@ static int uuid_digit(char c)
     return -1;
 }
 
-bool uuid_parse(const char *text, size_t len, struct uuid *id)
+bool uuid_from_text(const char *text, size_t len, struct uuid *id)
 {
     if (len != UUID_TEXT_SIZE - 1) {
         return false;

@@ -24,13 +24,13 @@ bool uuid_equal(const struct uuid *a, const struct uuid *b);
 bool uuid_is_nil(const struct uuid *id);
 
 /* Negative, zero or positive, like memcmp: the order of rows in a batch. */
-int uuid_compare(const struct uuid *a, const struct uuid *b);
+int uuid_order(const struct uuid *a, const struct uuid *b);
 
 /* Lower-case canonical text. */
 void uuid_format(const struct uuid *id, char text[UUID_TEXT_SIZE]);
 
 /* False, and `id` untouched, unless `text` is 36 characters of canonical form (any case). */
-bool uuid_parse(const char *text, size_t len, struct uuid *id);
+bool uuid_from_text(const char *text, size_t len, struct uuid *id);
 
 /*
  * Marks a row as written by one particular unit: 64 random bits drawn at each start of the

@@ -175,7 +175,7 @@ slot ledger_order_by_pg_id(const struct pg_ledger *ledger, const struct texts *t
     const size_t lead = sizeof pg_id_prefix - 1 + 2;
     struct uuid id;
     if (len <= lead || memcmp(text, pg_id_prefix, sizeof pg_id_prefix - 1) != 0 ||
-        !uuid_parse(text + lead, len - lead, &id)) {
+        !uuid_from_text(text + lead, len - lead, &id)) {
         return 0;
     }
     slot order = ledger_order_find(ledger, &id, account);

@@ -201,7 +201,7 @@ static void read_headers(const struct kafka_record *record, struct outcome_decod
         record_headers_last(record->headers, record->header_count, "id");
     if (id != NULL && id->has_value) {
         decoded->has_event_id =
-            uuid_parse((const char *)id->value, id->value_len, &decoded->event_id);
+            uuid_from_text((const char *)id->value, id->value_len, &decoded->event_id);
     }
     const struct kafka_header *trace =
         record_headers_last(record->headers, record->header_count, "traceparent");

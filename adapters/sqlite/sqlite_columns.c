@@ -127,7 +127,8 @@ bool column_uuid(sqlite3_stmt *statement, int at, struct uuid *id)
         memset(id, 0, sizeof(*id));
         return true;
     }
-    return uuid_parse(column_name(statement, at), (size_t)sqlite3_column_bytes(statement, at), id);
+    return uuid_from_text(column_name(statement, at), (size_t)sqlite3_column_bytes(statement, at),
+                          id);
 }
 
 bool column_text(sqlite3_stmt *statement, int at, struct texts *texts, text_id *id)

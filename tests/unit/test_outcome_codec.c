@@ -28,7 +28,7 @@ static struct outcome_event completed(void)
                                   .trip_id = "trip-0001",
                                   .user_id = "user-001",
                                   .traceparent = TRACE};
-    assert_true(uuid_parse(ID, strlen(ID), &event.payment_id));
+    assert_true(uuid_from_text(ID, strlen(ID), &event.payment_id));
     return event;
 }
 
