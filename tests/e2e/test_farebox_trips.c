@@ -1,0 +1,518 @@
+/* Trip events in every form that the wire knows, and what a farebox process makes of each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "farebox_audit.h"
+#include "farebox_process.h"
+#include "http_client.h"
+#include "record_headers.h"
+#include "trip_sender.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define COPIES 10
+#define TRIPS  60
+
+static struct kafka_broker *broker;
+static struct farebox_process process;
+static struct trip_sender sender;
+static struct farebox_audit audit;
+
+enum fate { PAID, IGNORED, DEAD };
+
+/* A sample, and what must become of it. */
+struct sample {
+    const char *key;
+    enum fate fate;
+    const char *user;
+    int32_t distance_meters;
+    int32_t duration_seconds;
+};
+
+static const struct sample samples[] = {
+    {"trip-0001", PAID, "user-001", 8200, 1260},
+    {"trip-0002", PAID, "user-002", 1540, 420},
+    {"trip-0003", PAID, "user-003", 22310, 2710},
+    {"trip-0004", PAID, "user-004", 3050, 600},
+    {"trip-0005", IGNORED, "", 0, 0},
+    {"trip-0006", IGNORED, "", 0, 0},
+    {"trip-0007", DEAD, "", 0, 0},
+    {"trip-0008", DEAD, "", 0, 0},
+    {"trip-0009", PAID, "user-009", 5009, 609},
+    {"trip-0010", PAID, "user-010", 5010, 610},
+    {"trip-0011", PAID, "user-011", 5011, 611},
+    {"trip-0012", PAID, "user-012", 5012, 612},
+    {"trip-0013", PAID, "user-013", 5013, 613},
+    {"trip-0014", PAID, "user-014", 0, 0},
+    {"trip-0015", IGNORED, "", 0, 0},
+    {"trip-0016", DEAD, "", 0, 0},
+    {"trip-0017", DEAD, "", 0, 0},
+    {"trip-0018", DEAD, "", 0, 0},
+    {"trip-0019", DEAD, "", 0, 0},
+    {"trip-0020", DEAD, "", 0, 0},
+};
+#define SAMPLES (sizeof(samples) / sizeof(samples[0]))
+
+/* The record of a sample as the topic shows it. */
+struct sent {
+    const struct sample *sample;
+    char value[2048];
+    size_t value_len;
+    bool has_value;
+    int32_t partition;
+    int64_t offset;
+    int64_t timestamp_ms;
+    bool is_in_topic;
+    bool is_in_dlt;
+};
+static struct sent sents[SAMPLES];
+
+static int open_all(void **state)
+{
+    (void)state;
+    broker = trip_sender_broker(TRIP_SENDER_PARTITIONS);
+    farebox_process_init(&process, kafka_broker_bootstrap(broker));
+    farebox_process_set(&process, "FAREBOX_FAKE_PG_DELAY_MAX_MS", "50");
+    farebox_process_start(&process);
+    trip_sender_open(&sender, kafka_broker_bootstrap(broker));
+    farebox_audit_init(&audit, process.store, process.ledger, kafka_broker_bootstrap(broker));
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    farebox_process_stop(&process);
+    trip_sender_close(&sender);
+    farebox_process_clear(&process);
+    farebox_audit_clear(&audit);
+    kafka_broker_close(broker);
+    return 0;
+}
+
+static struct sent *sent_of(const struct kafka_record *record)
+{
+    for (size_t i = 0; i < SAMPLES; i++) {
+        sents[i].sample = &samples[i];
+        if (record->has_key && strlen(samples[i].key) == record->key_len &&
+            memcmp(samples[i].key, record->key, record->key_len) == 0) {
+            return &sents[i];
+        }
+    }
+    return NULL;
+}
+
+static void send_line(const json_t *line)
+{
+    struct kafka_header headers[4];
+    uint8_t bytes[1024];
+    size_t count = 0;
+    const char *name = NULL;
+    json_t *text = NULL;
+    json_t *list = json_object_get(line, "headers");
+    const char *value = json_string_value(json_object_get(line, "value"));
+    const char *key = json_string_value(json_object_get(line, "key"));
+    struct kafka_outgoing record = {.topic = "trip_events",
+                                    .key = key,
+                                    .key_len = strlen(key),
+                                    .value = value,
+                                    .value_len = value != NULL ? strlen(value) : 0,
+                                    .headers = bytes,
+                                    .partition = KAFKA_PARTITION_BY_KEY};
+    json_object_foreach(list, name, text)
+    {
+        headers[count++] = (struct kafka_header){.name = name,
+                                                 .name_len = strlen(name),
+                                                 .value = (const uint8_t *)json_string_value(text),
+                                                 .value_len = json_string_length(text),
+                                                 .has_value = true};
+    }
+    assert_true(record_headers_encode(headers, count, bytes, sizeof(bytes), &record.headers_len));
+    trip_sender_send(&sender, &record);
+}
+
+static void send_samples(void)
+{
+    char line[4096];
+    FILE *file = fopen("samples/trip_events.jsonl", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(json);
+        send_line(json);
+        json_decref(json);
+    }
+    (void)fclose(file);
+    trip_sender_flush(&sender);
+}
+
+/* Notes the first record of each key: the others are copies. */
+static void on_sent(void *context, const struct kafka_record *record)
+{
+    struct sent *sent = sent_of(record);
+    (void)context;
+    if (sent == NULL || sent->is_in_topic) {
+        return;
+    }
+    sent->is_in_topic = true;
+    sent->partition = record->partition;
+    sent->offset = record->offset;
+    sent->timestamp_ms = record->timestamp_ms;
+    sent->has_value = record->has_value;
+    assert_true(record->value_len <= sizeof(sent->value));
+    sent->value_len = record->value_len;
+    memcpy(sent->value, record->has_value ? record->value : (const uint8_t *)"", record->value_len);
+}
+
+static void count_one(void *context, const struct kafka_record *record)
+{
+    (void)record;
+    (*(size_t *)context)++;
+}
+
+static void await_records(const char *topic, size_t least)
+{
+    int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
+    size_t count = 0;
+    while (count < least) {
+        if (process_clock_ms() > deadline_ms) {
+            farebox_process_show_log(&process);
+            fail_msg("%zu records in %s, not %zu", count, topic, least);
+        }
+        count = 0;
+        (void)trip_sender_read(kafka_broker_bootstrap(broker), topic, count_one, &count);
+    }
+}
+
+static void await_settled(void)
+{
+    if (!farebox_audit_await_settled(&audit, PROCESS_PATIENCE_MS)) {
+        farebox_process_show_log(&process);
+        fail_msg("not all payments are settled");
+    }
+}
+
+static void every_sample_becomes_what_it_says(void **state)
+{
+    size_t dead = 0;
+    struct audit_findings findings;
+    (void)state;
+    send_samples();
+    for (size_t i = 0; i < SAMPLES; i++) {
+        dead += samples[i].fate == DEAD;
+        if (samples[i].fate == PAID) {
+            farebox_audit_add(&audit, samples[i].key, samples[i].user, samples[i].distance_meters,
+                              samples[i].duration_seconds);
+        }
+    }
+    await_settled();
+    await_records("trip_events.DLT", dead);
+    farebox_audit_expect(&audit, true, &findings);
+    assert_int_equal(findings.completed, audit.count);
+    assert_int_equal(findings.dead, dead);
+    assert_int_equal(findings.events, audit.count);
+}
+
+static void trap_16_other_event_types_are_counted_and_never_paid(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        char line[100];
+        struct reply reply;
+        if (samples[i].fate == PAID) {
+            continue;
+        }
+        (void)snprintf(line, sizeof(line), "GET /internal/api/payments?tripId=%s", samples[i].key);
+        http_client_ask(process.http_port, line, "", &reply);
+        assert_int_equal(reply.status, 404);
+        reply_clear(&reply);
+    }
+    assert_true(http_client_metric(process.http_port,
+                                   "farebox_records_total{topic=\"trips\",kind=\"ignored\"}") == 3);
+}
+
+static int64_t big_endian(const struct kafka_record *record, const char *name, size_t size)
+{
+    const struct kafka_header *header =
+        record_headers_first(record->headers, record->header_count, name);
+    uint64_t number = 0;
+    assert_non_null(header);
+    assert_int_equal(header->value_len, size);
+    for (size_t i = 0; i < size; i++) {
+        number = number << 8 | header->value[i];
+    }
+    return (int64_t)number;
+}
+
+static const char *header_text(const struct kafka_record *record, const char *name)
+{
+    static char text[4096];
+    const struct kafka_header *header =
+        record_headers_first(record->headers, record->header_count, name);
+    if (header == NULL || !header->has_value) {
+        return "";
+    }
+    (void)snprintf(text, sizeof(text), "%.*s", (int)header->value_len, (const char *)header->value);
+    return text;
+}
+
+static void on_dead_letter(void *context, const struct kafka_record *record)
+{
+    struct sent *sent = sent_of(record);
+    (void)context;
+    if (sent == NULL || sent->sample->fate != DEAD) {
+        fail_msg("a dead letter of '%.*s'", (int)record->key_len, (const char *)record->key);
+        return;
+    }
+    assert_false(sent->is_in_dlt);
+    sent->is_in_dlt = true;
+    assert_int_equal(record->partition, sent->partition);
+    assert_int_equal(record->has_value, sent->has_value);
+    assert_int_equal(record->value_len, sent->value_len);
+    if (sent->has_value) {
+        assert_memory_equal(record->value, sent->value, sent->value_len);
+    }
+    assert_int_equal(big_endian(record, "kafka_dlt-original-partition", 4), sent->partition);
+    assert_int_equal(big_endian(record, "kafka_dlt-original-offset", 8), sent->offset);
+    assert_int_equal(big_endian(record, "kafka_dlt-original-timestamp", 8), sent->timestamp_ms);
+    assert_string_equal(header_text(record, "kafka_dlt-original-topic"), "trip_events");
+    assert_string_equal(header_text(record, "kafka_dlt-original-timestamp-type"), "CreateTime");
+    assert_string_equal(header_text(record, "kafka_dlt-original-consumer-group"),
+                        "payment-service-reactive-group");
+    assert_true(header_text(record, "kafka_dlt-exception-fqcn")[0] != '\0');
+    assert_true(header_text(record, "kafka_dlt-exception-message")[0] != '\0');
+    if (strcmp(sent->sample->key, "trip-0007") == 0) {
+        assert_string_equal(header_text(record, "__TypeId__"),
+                            "com.example.trip_service.kafka.dto.TripCompletedEvent");
+    }
+}
+
+static void trap_09_each_bad_record_is_a_dead_letter_as_it_was_sent(void **state)
+{
+    (void)state;
+    (void)trip_sender_read(kafka_broker_bootstrap(broker), "trip_events", on_sent, NULL);
+    (void)trip_sender_read(kafka_broker_bootstrap(broker), "trip_events.DLT", on_dead_letter, NULL);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        assert_true(sents[i].is_in_topic);
+        assert_int_equal(sents[i].is_in_dlt, samples[i].fate == DEAD);
+    }
+}
+
+static void on_outcome(void *context, const struct kafka_record *record)
+{
+    const struct sent *sent = sent_of(record);
+    char id[64];
+    (void)context;
+    assert_non_null(sent);
+    (void)snprintf(id, sizeof(id), "%s", header_text(record, "id"));
+    assert_int_equal(strlen(id), 36);
+    assert_string_equal(header_text(record, "__TypeId__"),
+                        "com.example.payment_service.kafka.dto.PaymentCompletedEvent");
+    assert_string_equal(header_text(record, "ce_specversion"), "1.0");
+    assert_string_equal(header_text(record, "ce_id"), id);
+    assert_string_equal(header_text(record, "ce_type"),
+                        "com.example.payment_service.kafka.dto.PaymentCompletedEvent");
+    assert_string_equal(header_text(record, "ce_source"), "farebox");
+    assert_string_equal(header_text(record, "content-type"), "application/json");
+    assert_int_equal(strlen(header_text(record, "ce_time")), strlen("2026-10-01T06:40:09.123Z"));
+    assert_string_equal(header_text(record, "traceparent"),
+                        strcmp(sent->sample->key, "trip-0013") == 0
+                            ? "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+                            : "");
+    json_t *json =
+        json_loadb((const char *)record->value, record->value_len, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    assert_int_equal(json_object_size(json), 3);
+    assert_string_equal(json_string_value(json_object_get(json, "tripId")), sent->sample->key);
+    assert_string_equal(json_string_value(json_object_get(json, "userId")), sent->sample->user);
+    assert_true(json_is_integer(json_object_get(json, "fare")));
+    json_decref(json);
+}
+
+static void an_outcome_event_has_the_headers_that_consumers_route_on(void **state)
+{
+    (void)state;
+    int64_t count =
+        trip_sender_read(kafka_broker_bootstrap(broker), "payment_events", on_outcome, NULL);
+    assert_int_equal(count, audit.count);
+}
+
+static void get_shows_each_payment(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        if (samples[i].fate != PAID) {
+            continue;
+        }
+        json_t *json = http_client_payment(process.http_port, samples[i].key);
+        bool is_free = samples[i].distance_meters == 0;
+        assert_int_equal(json_object_size(json), 7);
+        assert_string_equal(json_string_value(json_object_get(json, "tripId")), samples[i].key);
+        assert_string_equal(json_string_value(json_object_get(json, "status")), "COMPLETED");
+        assert_int_equal(json_string_length(json_object_get(json, "paymentId")), 36);
+        assert_int_equal(json_is_string(json_object_get(json, "pgTransactionId")), !is_free);
+        assert_true(json_is_integer(json_object_get(json, "amount")));
+        assert_true(json_string_length(json_object_get(json, "requestedAt")) >= 16);
+        assert_true(json_string_length(json_object_get(json, "completedAt")) >= 16);
+        json_decref(json);
+    }
+}
+
+static void send_value(const char *key, const char *value, int64_t timestamp_ms)
+{
+    const struct kafka_outgoing record = {.topic = "trip_events",
+                                          .key = key,
+                                          .key_len = strlen(key),
+                                          .value = value,
+                                          .value_len = strlen(value),
+                                          .timestamp_ms = timestamp_ms,
+                                          .partition = KAFKA_PARTITION_BY_KEY};
+    trip_sender_send(&sender, &record);
+}
+
+#define TRIP(id, user, meters, more)                                                               \
+    "{\"tripId\":\"" id "\",\"userId\":\"" user "\",\"distanceMeters\":" meters                    \
+    ",\"durationSeconds\":60,\"endedAt\":\"2026-11-22T09:20\"" more "}"
+
+struct reasons {
+    char text[8192]; /* key=message; for each dead letter that is no sample */
+    size_t count;
+};
+
+static void note_reason(void *context, const struct kafka_record *record)
+{
+    struct reasons *reasons = context;
+    size_t len = strlen(reasons->text);
+    if (sent_of(record) == NULL) {
+        reasons->count++;
+        (void)snprintf(reasons->text + len, sizeof(reasons->text) - len, "%.*s=%s;",
+                       (int)record->key_len, (const char *)record->key,
+                       header_text(record, "kafka_dlt-exception-message"));
+    }
+}
+
+static void what_may_never_be_charged_is_a_dead_letter_that_says_why(void **state)
+{
+    static const char *const bad[][2] = {
+        {"dear", TRIP("dear", "user-w", "2147483647", "")},
+        {"far", TRIP("far", "user-w", "2147483648", "")},
+        {"back", TRIP("back", "user-w", "-1", "")},
+        {"half", TRIP("half", "user-w", "1.5", "")},
+        {"text", TRIP("text", "user-w", "\"100\"", "")},
+        {"empty", TRIP("", "user-w", "100", "")},
+        {"hangul", TRIP("\xed\x83\x9d", "user-w", "100", "")},
+        {"latin", "{\"tripId\":\"\xff\"}"},
+        {"twice", TRIP("twice", "user-w", "100", ",\"rating\":1,\"rating\":2")},
+        {"list", "[]"},
+        {"cut", "{\"tripId\":\"cut\""},
+    };
+    const size_t count = sizeof(bad) / sizeof(bad[0]);
+    struct reasons reasons = {.count = 0};
+    struct audit_findings findings;
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        send_value(bad[i][0], bad[i][1], 0);
+    }
+    send_value("old", TRIP("old", "user-w", "100", ""),
+               ((int64_t)time(NULL) - 7 * 86400 - 60) * 1000);
+    send_value("young", TRIP("young", "user-w", "100", ""),
+               ((int64_t)time(NULL) - 7 * 86400 + 3600) * 1000);
+    trip_sender_flush(&sender);
+    farebox_audit_add(&audit, "young", "user-w", 100, 60);
+    await_records("trip_events.DLT", 7 + count + 1);
+    await_settled();
+    farebox_audit_expect(&audit, true, &findings);
+    (void)trip_sender_read(kafka_broker_bootstrap(broker), "trip_events.DLT", note_reason,
+                           &reasons);
+    assert_int_equal(reasons.count, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        char entry[64];
+        (void)snprintf(entry, sizeof(entry), "%s=;", bad[i][0]);
+        assert_null(strstr(reasons.text, entry));
+    }
+    assert_non_null(strstr(reasons.text, "old=too_old"));
+    assert_non_null(strstr(reasons.text, "dear=fare_refused"));
+}
+
+static void the_longest_id_is_paid_and_a_longer_one_is_not(void **state)
+{
+    char id[STORE_ID_MAX + 2];
+    struct audit_findings findings;
+    (void)state;
+    memset(id, 'x', sizeof(id));
+    id[STORE_ID_MAX + 1] = '\0';
+    trip_sender_trip(&sender, id, "user-w", 100, 60, KAFKA_PARTITION_BY_KEY);
+    id[STORE_ID_MAX] = '\0';
+    trip_sender_trip(&sender, id, "user-w", 100, 60, KAFKA_PARTITION_BY_KEY);
+    trip_sender_flush(&sender);
+    farebox_audit_add(&audit, id, "user-w", 100, 60);
+    await_records("trip_events.DLT", 7 + 12 + 1);
+    await_settled();
+    farebox_audit_expect(&audit, true, &findings);
+    json_decref(http_client_payment(process.http_port, id));
+}
+
+static void trap_22_ids_that_a_loose_collation_mixes_up_are_trips_of_their_own(void **state)
+{
+    static const char *const ids[] = {"collate-a", "collate-A", "collate-a ", "collate-A "};
+    struct audit_findings findings;
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        int32_t meters = (int32_t)(1000 * (i + 1));
+        trip_sender_trip(&sender, ids[i], "user-w", meters, 60, 0);
+        farebox_audit_add(&audit, ids[i], "user-w", meters, 60);
+    }
+    trip_sender_flush(&sender);
+    await_settled();
+    farebox_audit_expect(&audit, true, &findings);
+}
+
+static void trap_06_ten_copies_of_a_trip_at_once_are_one_charge_and_one_event(void **state)
+{
+    struct audit_findings before;
+    struct audit_findings findings;
+    (void)state;
+    farebox_audit_judge(&audit, true, &before);
+    for (int copy = 0; copy < COPIES; copy++) {
+        for (int trip = 0; trip < TRIPS; trip++) {
+            char id[32];
+            (void)snprintf(id, sizeof(id), "copied-%03d", trip);
+            trip_sender_trip(&sender, id, "user-c", 1000 + trip, 300,
+                             (copy + trip) % TRIP_SENDER_PARTITIONS);
+            if (copy == 0) {
+                farebox_audit_add(&audit, id, "user-c", 1000 + trip, 300);
+            }
+        }
+    }
+    trip_sender_flush(&sender);
+    await_settled();
+    farebox_audit_expect(&audit, true, &findings);
+    assert_int_equal(findings.completed, before.completed + TRIPS);
+    assert_int_equal(findings.events, before.events + TRIPS);
+    assert_int_equal(findings.dead, before.dead);
+    assert_int_equal(findings.refunded_krw, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_sample_becomes_what_it_says),
+        cmocka_unit_test(trap_16_other_event_types_are_counted_and_never_paid),
+        cmocka_unit_test(trap_09_each_bad_record_is_a_dead_letter_as_it_was_sent),
+        cmocka_unit_test(an_outcome_event_has_the_headers_that_consumers_route_on),
+        cmocka_unit_test(get_shows_each_payment),
+        cmocka_unit_test(what_may_never_be_charged_is_a_dead_letter_that_says_why),
+        cmocka_unit_test(the_longest_id_is_paid_and_a_longer_one_is_not),
+        cmocka_unit_test(trap_22_ids_that_a_loose_collation_mixes_up_are_trips_of_their_own),
+        cmocka_unit_test(trap_06_ten_copies_of_a_trip_at_once_are_one_charge_and_one_event),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
