@@ -214,7 +214,7 @@ static bool outbox_record(struct sim *sim, uint32_t i, const struct outbox *o,
                           struct outbox_row *row)
 {
     const struct outcome_render_settings settings = {
-        .codec = {.type_prefix = sim->w->limits.trips <= 2 ? "f." : NULL}, .topic = TOPIC_OUTCOMES};
+        .codec = {.type_prefix = sim->w->limits.tight ? "f." : NULL}, .topic = TOPIC_OUTCOMES};
     int64_t at_ms = world_wall_ms(sim, i) - (world_boot_ms(sim, i) - o->at_ms);
 
     memset(row, 0, sizeof(*row));

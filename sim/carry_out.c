@@ -27,7 +27,7 @@ static struct pending *add_io(struct sim *sim, enum pending_kind kind, uint32_t 
 uint32_t carry_out_units(struct sim *sim, uint32_t i, uint32_t lane)
 {
     const struct outcome_render_settings settings = {
-        .codec = {.type_prefix = sim->w->limits.trips <= 2 ? "f." : NULL}, .topic = TOPIC_OUTCOMES};
+        .codec = {.type_prefix = sim->w->limits.tight ? "f." : NULL}, .topic = TOPIC_OUTCOMES};
     const struct engine *engine = engine_of(sim, i);
     uint32_t count = instance_at(sim, i)->lane_units[lane];
 

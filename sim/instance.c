@@ -15,12 +15,20 @@ bool instance_runs(const struct sim *sim, uint32_t i)
     return instance->state != INSTANCE_DOWN && instance->paused_until_ms <= sim->w->now_ms;
 }
 
+static bool is_scheduled(const struct sim *sim, enum pending_kind kind, uint32_t i)
+{
+    for (uint32_t at = 0; at < sim->w->pending_used; at++) {
+        if (pendings(sim)[at].kind == kind && pendings(sim)[at].instance == i) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void rebalance_soon(struct sim *sim)
 {
-    for (uint32_t i = 0; i < sim->w->pending_used; i++) {
-        if (pendings(sim)[i].kind == PENDING_REBALANCE) {
-            return;
-        }
+    if (is_scheduled(sim, PENDING_REBALANCE, 0)) {
+        return;
     }
     (void)schedule_add(sim, PENDING_REBALANCE, 0, 1 + schedule_latency_ms(sim));
 }
@@ -197,7 +205,9 @@ void instance_rebalance(struct sim *sim)
     broker_rebalance(sim->broker);
     history_say(sim, WORLD_TRIP_NONE, "the group rebalances");
     for (uint32_t i = 0; i < sim->w->limits.instances; i++) {
-        if (instance_at(sim, i)->state != INSTANCE_DOWN) {
+        bool told =
+            instance_at(sim, i)->state == INSTANCE_DOWN || is_scheduled(sim, PENDING_REVOKE, i);
+        if (!told) {
             (void)schedule_add(sim, PENDING_REVOKE, i, schedule_latency_ms(sim));
         }
     }

@@ -20,6 +20,7 @@ static const char usage[] =
     "  --trips T       trips of a world, 1 to 200 (default 20)\n"
     "  --instances I   Farebox processes of a world, 1 to 8 (default 3)\n"
     "  --partitions P  partitions of each topic, 1 to 8 (default 3)\n"
+    "  --tight         the smallest tables, and no dead letters; for 1 or 2 trips\n"
     "  --store KIND    model or sqlite (default model)\n"
     "  --all-faults    every fault on in every seed; else each seed draws its own\n"
     "  --hash          write the hash of each seed's history\n"
@@ -103,6 +104,9 @@ static bool parse_option(int option, struct command *command)
     case 'a':
         run->world.all_faults = true;
         return true;
+    case 'w':
+        run->limits.tight = 1;
+        return true;
     case 'H':
         run->print_hash = true;
         return true;
@@ -130,6 +134,7 @@ static bool parse(int argc, char **argv, struct command *command)
                                             {"instances", required_argument, NULL, 'i'},
                                             {"partitions", required_argument, NULL, 'p'},
                                             {"store", required_argument, NULL, 'S'},
+                                            {"tight", no_argument, NULL, 'w'},
                                             {"all-faults", no_argument, NULL, 'a'},
                                             {"hash", no_argument, NULL, 'H'},
                                             {"trace", no_argument, NULL, 'T'},
@@ -145,6 +150,10 @@ static bool parse(int argc, char **argv, struct command *command)
     }
     if (optind != argc) {
         fprintf(stderr, "farebox-sim: \"%s\" is not an option\n", argv[optind]);
+        return false;
+    }
+    if (command->run.limits.tight && command->run.limits.trips > 2) {
+        fprintf(stderr, "farebox-sim: --tight has room for --trips 1 or 2\n");
         return false;
     }
     if (command->run.trace && command->run.seeds != 1) {

@@ -36,7 +36,7 @@ static text_id header_type(struct sim *sim, const char *type)
          .value_len = 55,
          .has_value = true}};
     uint8_t bytes[512];
-    size_t count = sim->w->limits.trips <= 2 ? 1 : 2;
+    size_t count = sim->w->limits.tight ? 1 : 2;
     size_t len;
 
     invariant(record_headers_encode(headers, count, bytes, sizeof(bytes), &len));
@@ -111,7 +111,7 @@ static void produce_trip(struct sim *sim, uint32_t trip, bool again)
                                    .partition = (uint8_t)(trip % partitions)};
     uint32_t variant = sim->options.calm ? AS_STRING : world_choose(sim, VARIANT_COUNT, "variant");
 
-    if (sim->w->limits.trips <= 2) {
+    if (sim->w->limits.tight) {
         variant = AS_OBJECT_UNTYPED;
     }
     if (again && world_fault(sim, WF_RECORD_ELSEWHERE)) {

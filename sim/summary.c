@@ -100,12 +100,13 @@ static void print_tail(FILE *in)
 
 static void print_command(const struct run_options *options, uint64_t seed)
 {
-    printf("replay: farebox-sim run --seed %llu --trips %u --instances %u --partitions %u%s%s "
+    printf("replay: farebox-sim run --seed %llu --trips %u --instances %u --partitions %u%s%s%s "
            "--trace\n",
            (unsigned long long)seed, options->limits.trips, options->limits.instances,
            options->limits.partitions,
            options->world.store == WORLD_STORE_SQLITE ? " --store sqlite" : "",
-           options->world.all_faults ? " --all-faults" : "");
+           options->world.all_faults ? " --all-faults" : "",
+           options->limits.tight ? " --tight" : "");
 }
 
 void summary_violation(const struct run_options *options, const struct job *job, int signal)

@@ -16,7 +16,7 @@ static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
 /* Small tables, so that their bounds are met: full windows, waiters, pages with more behind. */
 static struct engine_limits engine_limits_for(const struct world_limits *limits)
 {
-    bool smallest = limits->trips <= 2;
+    bool smallest = limits->tight != 0;
     uint32_t payments = clamp(limits->trips / 2, 2, 12);
     struct engine_limits l = {
         .payments = payments,
@@ -35,7 +35,7 @@ static struct engine_limits engine_limits_for(const struct world_limits *limits)
 
 static uint32_t records_max(const struct world_limits *limits)
 {
-    return limits->trips <= 2 ? 8 : limits->trips * 30 + 100;
+    return limits->tight ? 6 : limits->trips * 30 + 100;
 }
 
 static struct broker_limits broker_limits_for(const struct world_limits *limits)
@@ -48,15 +48,15 @@ static struct model_store_limits store_limits_for(const struct world_limits *lim
 {
     struct model_store_limits l = {
         .payments = limits->trips,
-        .outbox = limits->trips <= 2 ? 3 : limits->trips * 5 + 8,
-        .failed_events = limits->trips <= 2 ? 3 : limits->trips * 4 + 8,
+        .outbox = limits->tight ? 2 : limits->trips * 5 + 8,
+        .failed_events = limits->tight ? 2 : limits->trips * 4 + 8,
     };
     return l;
 }
 
 static struct pg_fake_limits pg_limits_for(const struct world_limits *limits)
 {
-    bool smallest = limits->trips <= 2;
+    bool smallest = limits->tight != 0;
     struct pg_fake_limits l = {
         .ledger = {.orders_max = limits->trips,
                    .keys_max = smallest ? 6 : limits->trips * 12,
@@ -74,18 +74,18 @@ static uint32_t overrides_for(const struct world_limits *limits)
 
 static uint32_t texts_entries(const struct world_limits *limits)
 {
-    return limits->trips <= 2 ? 40 : 160 + limits->trips * 60;
+    return limits->tight ? 48 : 160 + limits->trips * 60;
 }
 
 static uint32_t texts_bytes(const struct world_limits *limits)
 {
-    return limits->trips <= 2 ? 3400 : 8192 + limits->trips * 10000;
+    return limits->tight ? 3400 : 8192 + limits->trips * 10000;
 }
 
 static uint32_t pending_for(const struct engine_limits *l, const struct world_limits *limits)
 {
     uint32_t each = 2 * l->payments + l->outbox + l->dead_letters + l->lanes + l->trackers + 6;
-    return limits->trips <= 2 ? 24 : each * limits->instances + 16;
+    return limits->tight ? 20 : each * limits->instances + 16;
 }
 
 static uint32_t place(size_t *size, size_t bytes)
@@ -307,7 +307,7 @@ static void init_parts(struct sim *sim)
     if (sim->options.calm) {
         world_faults_none(&w->faults);
     } else {
-        world_faults_draw(&w->faults, sim->options.all_faults, &sim->chooser);
+        world_faults_draw(&w->faults, sim->options.all_faults, w->limits.tight != 0, &sim->chooser);
     }
     (void)pg_fake_init(world_at(sim, w->pg_at), &pg, &w->faults.pg);
     invariant(pg_ledger_account_add(pg_fake_ledger(sim->pg), WORLD_PG_ACCOUNT));

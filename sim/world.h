@@ -31,6 +31,9 @@ struct world_limits {
     uint32_t trips;      /* 1 to WORLD_TRIPS_MAX */
     uint32_t instances;  /* 1 to WORLD_INSTANCES_MAX */
     uint32_t partitions; /* of each topic, 1 to 8 */
+    /* 1: tables as small as two trips without dead letters need, so that a snapshot is small, for
+     * whoever explores many; the faults that make dead letters are off. Else 0. */
+    uint32_t tight;
 };
 
 enum world_store { WORLD_STORE_MODEL, WORLD_STORE_SQLITE };

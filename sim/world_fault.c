@@ -142,7 +142,23 @@ static void draw_upstreams(struct world_faults *faults, const struct chooser *ch
     invariant(upstream_fake_config_ok(&faults->upstream));
 }
 
-void world_faults_draw(struct world_faults *faults, bool all, const struct chooser *chooser)
+/* Nothing that makes more records, rows or texts than a tight world has room for. */
+static void without_dead_letters(struct world_faults *faults)
+{
+    static const enum world_fault off[] = {WF_RECORD_MALFORMED, WF_RECORD_OTHER_TYPE, WF_RECORD_OLD,
+                                           WF_FARE_REFUSED,     WF_PRICING_TROUBLE,   WF_RETRY_ALL,
+                                           WF_UPSTREAM_OUTAGE,  WF_CARD_CHANGE};
+
+    for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+        faults->permille[off[i]] = 0;
+    }
+    memset(faults->upstream.permille, 0, sizeof(faults->upstream.permille));
+    faults->store.permille[STORE_FAULT_UNIT_ERROR] = 0;
+    faults->store.permille[STORE_FAULT_UNIT_COLLISION] = 0;
+}
+
+void world_faults_draw(struct world_faults *faults, bool all, bool tight,
+                       const struct chooser *chooser)
 {
     static const uint32_t moods[] = {1, 3, 5, 8};
     static const uint16_t minutes[] = {10, 30, 60};
@@ -168,4 +184,7 @@ void world_faults_draw(struct world_faults *faults, bool all, const struct choos
     }
     draw_pg(faults, chooser, on_of_8);
     draw_upstreams(faults, chooser, on_of_8);
+    if (tight) {
+        without_dead_letters(faults);
+    }
 }

@@ -81,7 +81,9 @@ struct world_faults {
 
 /* No fault, quick answers. */
 void world_faults_none(struct world_faults *faults);
-/* Draws which faults are on (`all`: every one is), and how strong. */
-void world_faults_draw(struct world_faults *faults, bool all, const struct chooser *chooser);
+/* Draws which faults are on (`all`: every one is), and how strong; `tight`: without those that
+ * make dead letters. */
+void world_faults_draw(struct world_faults *faults, bool all, bool tight,
+                       const struct chooser *chooser);
 
 #endif
