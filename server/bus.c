@@ -210,6 +210,7 @@ static struct kafka_consumer_settings consumer_of(const struct bus_options *opti
         .group = group,
         .topics = topics,
         .fetch_wait_max_ms = settings->kafka_is_embedded ? KAFKA_BROKER_FETCH_WAIT_MAX_MS : 0,
+        .session_timeout_ms = (int32_t)settings->kafka_session_ms,
     };
 }
 

@@ -53,6 +53,7 @@ struct farebox_settings {
     int32_t embedded_kafka_partitions;
     char kafka_group[SETTINGS_NAME_MAX + 1];
     char kafka_dlt_group[SETTINGS_NAME_MAX + 1];
+    int64_t kafka_session_ms; /* a member of a group is given up after this much silence */
     char trip_topic[SETTINGS_NAME_MAX + 1];
     char dlt_topic[SETTINGS_NAME_MAX + 1];
     char outcome_topic[SETTINGS_NAME_MAX + 1];

@@ -49,6 +49,8 @@ const struct setting settings_table[] = {
          "Consumer group that reads the trip events."),
     TEXT("FAREBOX_KAFKA_DLT_GROUP", SETTING_NAME, kafka_dlt_group, "payment-service-group.dlt",
          "Consumer group that reads the dead letters."),
+    NUMBER("FAREBOX_KAFKA_SESSION_S", SETTING_S, kafka_session_ms, 500, S(300), "45",
+           "Seconds of silence after which the groups give up an instance that was killed."),
     TEXT("FAREBOX_TRIP_TOPIC", SETTING_NAME, trip_topic, "trip_events", "Topic of trip events."),
     TEXT("FAREBOX_DLT_TOPIC", SETTING_NAME, dlt_topic, "trip_events.DLT",
          "Topic of dead letters."),
