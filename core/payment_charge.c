@@ -90,7 +90,11 @@ static void charge_send(struct step *s)
     payment_call(s, PHASE_CHARGING, CALL_CHARGE);
 }
 
-/* The time is over and nothing ever left: a new claim, which is not a second charge. */
+/*
+ * The time is over and nothing ever left: a new claim, which is not a second charge. It is made
+ * behind an open breaker too: it keeps the row ours, so that nobody takes an outage for a charge
+ * that was never made.
+ */
 static void charge_reclaim(struct step *s)
 {
     struct payment *p = s->p;
@@ -99,15 +103,20 @@ static void charge_reclaim(struct step *s)
         payment_close(s);
         return;
     }
-    if (!s->ctx->gate_open[GATE_PG]) {
-        payment_wait_until(s, PHASE_CHARGE_WAIT, s->ctx->gate_next_ms[GATE_PG]);
-        return;
-    }
     p->flags |= PAYMENT_CLAIM_NOW;
     p->due = PAYMENT_DUE_CLAIM;
     p->tries[0] = 0;
-    s->out->admit = true;
+    s->out->admit = s->ctx->gate_open[GATE_PG];
     payment_commit(s, PHASE_CLAIMING);
+}
+
+/* Until the breaker is worth asking again, or the time for sending is over. */
+static void charge_wait_for_gate(struct step *s)
+{
+    int64_t send_by_ms = payment_send_by_ms(s->p, s->ctx->config);
+    int64_t gate_ms = s->ctx->gate_next_ms[GATE_PG];
+
+    payment_wait_until(s, PHASE_CHARGE_WAIT, gate_ms < send_by_ms ? gate_ms : send_by_ms);
 }
 
 static void charge_ask(struct step *s)
@@ -120,30 +129,23 @@ void charge_claimed(struct step *s)
 {
     if (s->ctx->now_ms >= payment_send_by_ms(s->p, s->ctx->config)) {
         charge_reclaim(s);
-        return;
+    } else if (!s->ctx->gate_open[GATE_PG]) {
+        charge_wait_for_gate(s);
+    } else {
+        charge_send(s);
     }
-    charge_send(s);
 }
 
 void charge_again(struct step *s)
 {
     struct payment *p = s->p;
-    int64_t send_by_ms = payment_send_by_ms(p, s->ctx->config);
-    int64_t gate_ms = s->ctx->gate_next_ms[GATE_PG];
+    bool is_over = s->ctx->now_ms >= payment_send_by_ms(p, s->ctx->config);
 
-    if (s->ctx->now_ms >= send_by_ms) {
-        if ((p->flags & PAYMENT_LEFT) != 0) {
-            charge_ask(s);
-        } else {
-            charge_reclaim(s);
-        }
+    if (is_over && (p->flags & PAYMENT_LEFT) != 0) {
+        charge_ask(s);
         return;
     }
-    if (!s->ctx->gate_open[GATE_PG]) {
-        payment_wait_until(s, PHASE_CHARGE_WAIT, gate_ms < send_by_ms ? gate_ms : send_by_ms);
-        return;
-    }
-    charge_send(s);
+    charge_claimed(s);
 }
 
 static bool is_approval(const struct payment *p, const struct pg_answer *a)

@@ -21,10 +21,32 @@ void refund_intend(struct step *s, text_id pg_id, enum payment_reason reason)
     payment_commit(s, PHASE_INTENDING);
 }
 
+/* The PG refuses this cancel for good and holds the money: a person decides. */
+static void refund_refused(struct step *s)
+{
+    struct payment *p = s->p;
+
+    s->out->alert = ALERT_NEEDS_OPERATOR;
+    if (!payment_is_terminal(p->status)) {
+        p->status = PAYMENT_UNKNOWN;
+    }
+    p->needs_operator = 1;
+    p->reason = REASON_CANCEL_REFUSED;
+    p->due = PAYMENT_DUE_NEVER;
+    payment_commit(s, PHASE_PARKING);
+}
+
+/* Every answered error spends a number: so many mean that only a person can end this. */
+#define CANCEL_NO_MAX 1000
+
 static void refund_number(struct step *s)
 {
     struct payment *p = s->p;
 
+    if (p->cancel_no >= CANCEL_NO_MAX) {
+        refund_refused(s);
+        return;
+    }
     p->cancel_no++;
     p->flags |= PAYMENT_CANCEL_NOW;
     p->due = PAYMENT_DUE_TAKEOVER;
@@ -182,21 +204,6 @@ void refund_cancel_timer(struct step *s)
         return;
     }
     payment_call(s, PHASE_CANCELLING, CALL_CANCEL);
-}
-
-/* The PG refuses this cancel for good and holds the money: a person decides. */
-static void refund_refused(struct step *s)
-{
-    struct payment *p = s->p;
-
-    s->out->alert = ALERT_NEEDS_OPERATOR;
-    if (!payment_is_terminal(p->status)) {
-        p->status = PAYMENT_UNKNOWN;
-    }
-    p->needs_operator = 1;
-    p->reason = REASON_CANCEL_REFUSED;
-    p->due = PAYMENT_DUE_NEVER;
-    payment_commit(s, PHASE_PARKING);
 }
 
 void refund_asked(struct step *s)

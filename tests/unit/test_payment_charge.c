@@ -259,23 +259,33 @@ static void a_claim_whose_charge_may_have_left_is_never_claimed_again(void **sta
     pay_is(&w, PHASE_ASKING);
 }
 
-static void nothing_is_claimed_again_while_stopping_or_behind_an_open_breaker(void **state)
+static void nothing_is_claimed_again_while_stopping(void **state)
 {
     (void)state;
     struct pay w = never_left();
     w.ctx.stopping = true;
     pay_timer(&w);
     pay_is_closed(&w);
+}
 
-    w = never_left();
+/* An outage of the PG is no proof of anything: the row stays this worker's, and is charged later.
+ */
+static void behind_an_open_breaker_the_row_is_kept_and_not_charged(void **state)
+{
+    (void)state;
+    struct pay w = never_left();
     w.ctx.gate_open[GATE_PG] = false;
     w.ctx.gate_next_ms[GATE_PG] = w.ctx.now_ms + MINUTE_MS;
     pay_timer(&w);
+    pay_is(&w, PHASE_CLAIMING);
+    assert_false(w.out.admit);
+    pay_applied(&w);
     pay_is(&w, PHASE_CHARGE_WAIT);
+    assert_int_equal(w.out.calls, 0);
     assert_int_equal(w.out.wake_ms, w.ctx.gate_next_ms[GATE_PG]);
     w.ctx.gate_open[GATE_PG] = true;
     pay_timer(&w);
-    pay_is(&w, PHASE_CLAIMING);
+    pay_is(&w, PHASE_CHARGING);
 }
 
 static void a_charge_is_not_sent_again_behind_an_open_breaker(void **state)
@@ -407,7 +417,8 @@ int main(void)
         cmocka_unit_test(a_charge_that_never_left_is_claimed_again_after_its_time),
         cmocka_unit_test(a_second_claim_that_fails_is_left_to_the_rescue),
         cmocka_unit_test(a_claim_whose_charge_may_have_left_is_never_claimed_again),
-        cmocka_unit_test(nothing_is_claimed_again_while_stopping_or_behind_an_open_breaker),
+        cmocka_unit_test(nothing_is_claimed_again_while_stopping),
+        cmocka_unit_test(behind_an_open_breaker_the_row_is_kept_and_not_charged),
         cmocka_unit_test(a_charge_is_not_sent_again_behind_an_open_breaker),
         cmocka_unit_test(the_claimants_look_up_that_shows_done_as_asked_is_an_approval),
         cmocka_unit_test(balance_zero_aborted_and_expired_are_declines),

@@ -288,6 +288,19 @@ static void trap_19_after_an_answered_error_the_next_number_is_made_durable(void
     }
 }
 
+static void a_cancel_that_is_always_answered_with_an_error_ends_at_an_operator(void **state)
+{
+    struct payment_row row = pay_intent_row(PAYMENT_PROCESSING, 1000);
+
+    (void)state;
+    row.cancel_age_ms = AGE_NONE;
+    struct pay w = pay_inspected(&row, pay_approval());
+    pay_is(&w, PHASE_PARKING);
+    pay_unit_is(&w, PAYMENT_PROCESSING, PAYMENT_UNKNOWN, OUTCOME_NONE);
+    assert_int_equal(pay_unit(&w)->row.needs_operator, 1);
+    assert_int_equal(pay_unit(&w)->row.refund_state, REFUND_INTENDED);
+}
+
 static void an_answered_error_after_success_ends_in_the_refund(void **state)
 {
     (void)state;
@@ -398,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_foreign_answer_to_a_cancel_proves_nothing),
         cmocka_unit_test(a_cancel_without_verdict_keeps_its_number),
         cmocka_unit_test(trap_19_after_an_answered_error_the_next_number_is_made_durable),
+        cmocka_unit_test(a_cancel_that_is_always_answered_with_an_error_ends_at_an_operator),
         cmocka_unit_test(an_answered_error_after_success_ends_in_the_refund),
         cmocka_unit_test(a_look_up_after_a_cancel_that_tells_nothing_is_left_to_the_rescue),
         cmocka_unit_test(a_number_older_than_14_days_is_replaced_after_a_look_up),
