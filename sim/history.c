@@ -2,16 +2,16 @@
 #include "world_internal.h"
 
 #include <stdarg.h>
-#include <string.h>
 #include <xxhash.h>
 
 /* Each event is hashed with the hash so far, field by field: no padding, no pointers. */
 void history_add(struct sim *sim, const char *what, uint64_t a, uint64_t b, uint64_t c)
 {
     uint64_t fields[7] = {sim->w->hash[0], sim->w->hash[1], (uint64_t)sim->w->now_ms, a, b, c, 0};
-    size_t len = strnlen(what, sizeof(fields[6]));
 
-    memcpy(&fields[6], what, len);
+    for (unsigned at = 0; what[at] != '\0' && at < sizeof(fields[6]); at++) {
+        fields[6] = fields[6] << 8 | (unsigned char)what[at];
+    }
     XXH128_hash_t hash = XXH3_128bits(fields, sizeof(fields));
     sim->w->hash[0] = hash.low64;
     sim->w->hash[1] = hash.high64;

@@ -161,13 +161,15 @@ static bool strikes(struct sim *sim, uint32_t i)
     return false;
 }
 
-static void count_phases(struct sim *sim, uint32_t i, const struct effect *effect)
+/* Every few steps the engine is checked, and what its payments are about is counted. */
+static void look_closely(struct sim *sim, const struct engine *engine)
 {
-    bool of_payment = effect->kind == FX_FARE || effect->kind == FX_PAYER ||
-                      effect->kind == FX_CHARGE || effect->kind == FX_LOOKUP ||
-                      effect->kind == FX_CANCEL;
-    if (of_payment) {
-        sim->stats.phases[engine_payment(engine_of(sim, i), effect->slot)->phase]++;
+    if (sim->w->steps % CHECK_EVERY != 0) {
+        return;
+    }
+    engine_check(engine);
+    for (uint32_t slot = 0; slot < sim->w->engine_limits.payments; slot++) {
+        sim->stats.phases[engine_payment(engine, slot)->phase]++;
     }
 }
 
@@ -185,14 +187,11 @@ void instance_feed(struct sim *sim, uint32_t i, struct engine_event *event)
             (uint16_t)(1 + world_choose(sim, sim->w->engine_limits.batch_max, "batch"));
     }
     uint32_t count = engine_step(engine, event, sim->effects);
-    if (sim->w->steps % CHECK_EVERY == 0) {
-        engine_check(engine);
-    }
+    look_closely(sim, engine);
     for (uint32_t at = 0; at < count; at++) {
         if (strikes(sim, i)) {
             return;
         }
-        count_phases(sim, i, &sim->effects[at]);
         carry_out(sim, i, &sim->effects[at]);
         if (instance->state == INSTANCE_DOWN || instance->starts != starts) {
             return;

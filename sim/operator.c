@@ -134,6 +134,16 @@ static void heal_pricing(struct sim *sim)
     }
 }
 
+/* A charge or cancel that the PG does later is a fault that has not ended: it gets more time. */
+static void note_late(struct sim *sim)
+{
+    pg_fake_advance(sim->pg, sim->w->now_ms);
+    for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
+        struct sim_trip *t = trip_at(sim, i);
+        t->late = pg_ledger_totals(pg_fake_ledger(sim->pg), &t->payment_id).pending > 0;
+    }
+}
+
 void world_faults_end(struct sim *sim)
 {
     history_say(sim, WORLD_TRIP_NONE, "no more faults from here on");
@@ -142,6 +152,7 @@ void world_faults_end(struct sim *sim)
     upstream_fake_faults_off(sim->upstream);
     fault_store_faults_off(sim->faults);
     heal_pricing(sim);
+    note_late(sim);
     for (uint32_t i = 0; i < sim->w->limits.instances; i++) {
         struct instance *instance = instance_at(sim, i);
         if (instance->paused_until_ms > sim->w->now_ms) {

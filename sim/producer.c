@@ -255,8 +255,6 @@ static void make_trip(struct sim *sim, uint32_t i)
     char text[16];
     size_t len;
 
-    snprintf(text, sizeof(text), "t%u", i);
-    t->trip_id = intern_string(sim, text);
     /* Every third customer rides twice. */
     snprintf(text, sizeof(text), "user-%u", i % 3 == 2 ? i - 1 : i);
     t->user_id = intern_string(sim, text);
@@ -274,8 +272,22 @@ static void make_trip(struct sim *sim, uint32_t i)
     }
 }
 
+/* Trips' ids are interned one after the other, so that handles tell trips (world_trip_of). */
+static void name_trips(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "t%u", i);
+        trip_at(sim, i)->trip_id = intern_string(sim, text);
+    }
+    sim->w->trip_text_first = trip_at(sim, 0)->trip_id;
+    invariant(trip_at(sim, sim->w->limits.trips - 1)->trip_id ==
+              sim->w->trip_text_first + sim->w->limits.trips - 1);
+}
+
 void producer_start(struct sim *sim)
 {
+    name_trips(sim);
     for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
         make_trip(sim, i);
     }

@@ -6,7 +6,6 @@
 #include "record_headers.h"
 #include "trip_codec.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,9 +23,14 @@ static text_id intern(struct sim *sim, const void *bytes, size_t len)
 text_id records_handle(struct sim *sim, uint32_t number)
 {
     char text[HANDLE_SIZE];
-    int len = snprintf(text, sizeof(text), "r%u", number);
+    char *at = text + sizeof(text);
 
-    return intern(sim, text, (size_t)len);
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    *--at = 'r';
+    return intern(sim, at, (size_t)(text + sizeof(text) - at));
 }
 
 static uint32_t number_of(const struct sim *sim, text_id handle)
@@ -65,8 +69,7 @@ bool records_can_deliver(const struct sim *sim, uint32_t i, uint32_t topic, uint
     const struct believed *b = believed_at(sim, i, topic, partition);
 
     return b->assigned && !b->paused &&
-           broker_find(sim->broker, (uint8_t)topic, partition, b->next_offset) !=
-               BROKER_NO_RECORD &&
+           b->next_offset < broker_end(sim->broker, (uint8_t)topic, partition) &&
            engine_accepts(engine_of(sim, i), (enum engine_topic)topic, (int32_t)partition,
                           b->assignment);
 }

@@ -177,7 +177,8 @@ static void collect_records(struct sim *sim, uint32_t i, struct candidates *c)
 {
     for (uint32_t topic = 0; topic < TOPIC_COUNT; topic++) {
         for (uint32_t p = 0; p < sim->w->limits.partitions; p++) {
-            if (records_can_deliver(sim, i, topic, p)) {
+            const struct believed *b = believed_at(sim, i, topic, p);
+            if (b->assigned && !b->paused && records_can_deliver(sim, i, topic, p)) {
                 offer(c, DO_RECORD, i, topic * sim->w->limits.partitions + p);
             }
         }

@@ -23,6 +23,16 @@ static void print_faults(const struct world_stats *stats)
     }
 }
 
+/* Seen every few steps, so that a phase that is never there shows as 0. */
+static void print_phases(const struct world_stats *stats)
+{
+    printf("payments were seen:\n");
+    for (uint32_t phase = PHASE_FREE + 1; phase < PHASE_COUNT; phase++) {
+        printf("  %-28s %10llu\n", payment_phase_name((enum payment_phase)phase),
+               (unsigned long long)stats->phases[phase]);
+    }
+}
+
 static void print_payments(const struct world_stats *stats)
 {
     printf("payments at the end:\n");
@@ -45,6 +55,7 @@ void summary_print(const struct run_options *options, const struct job *sum, dou
     const struct world_stats *stats = &sum->stats;
 
     print_faults(stats);
+    print_phases(stats);
     print_payments(stats);
     printf("%llu of %llu seeds, %llu trips, %llu records, %llu steps, %.1f simulated days\n",
            (unsigned long long)sum->done, (unsigned long long)options->seeds,

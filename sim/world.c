@@ -405,15 +405,11 @@ bool world_fault(struct sim *sim, enum world_fault fault)
     return true;
 }
 
-/* Trips' ids are interned first, each followed by its user's. */
 uint32_t world_trip_of(const struct sim *sim, text_id trip_id)
 {
-    for (uint32_t i = 0; i < sim->w->limits.trips; i++) {
-        if (trip_at(sim, i)->trip_id == trip_id) {
-            return i;
-        }
-    }
-    return WORLD_TRIP_NONE;
+    uint32_t trip = trip_id - sim->w->trip_text_first;
+
+    return trip < sim->w->limits.trips ? trip : WORLD_TRIP_NONE;
 }
 
 void world_touch(struct sim *sim, uint32_t trip)

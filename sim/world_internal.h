@@ -134,6 +134,7 @@ struct sim_trip {
     uint8_t refund_state;
     uint8_t produced;
     uint8_t needs_operator;
+    uint8_t late;     /* the PG still had something to do for it when faults ended */
     uint8_t troubled; /* pricing cannot answer for it while faults are on */
     uint8_t dirty;    /* to be judged after this step */
 };
@@ -156,7 +157,7 @@ struct world {
     int64_t row_due_ms;        /* when the store's next row is due, unless rows_changed */
     uint64_t steps;
     uint32_t trips_left;
-    uint32_t trip_text_first; /* trip i's id is handle first + 2 i, its user's the next */
+    uint32_t trip_text_first; /* trip i's id is handle first + i */
     uint32_t operator_requests;
     uint16_t retry_alls;
     uint8_t faults_on;
