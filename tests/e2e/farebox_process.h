@@ -44,7 +44,8 @@ void farebox_process_init(struct farebox_process *process, const char *bootstrap
 __attribute__((format(printf, 3, 4))) void
 farebox_process_set(struct farebox_process *process, const char *name, const char *format, ...);
 
-/* LIFE's waits shortened to a second or so, as the fake PG allows: a rescue takes seconds. */
+/* LIFE's waits shortened to a second or so, as the fake PG allows: a rescue takes seconds. A killed
+ * member is given up after 3.5 s: the embedded broker lets a new group wait for 3 s. */
 void farebox_process_hurry(struct farebox_process *process);
 
 /* Starts it and does not wait. */
