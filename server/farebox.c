@@ -200,16 +200,21 @@ static bool open_http(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
     return true;
 }
 
-/* Ends what runs, in the opposite order of the start; what posts to the inbox before the inbox. */
+/*
+ * Ends what runs. The engine thread is still there while the consumers leave, because revokes wait
+ * for it; then it ends before the parts that it calls, and the inbox after all that post to it.
+ */
 static void close_all(struct farebox *f)
 {
     http_api_close(f->http);
     if (f->bus != NULL) {
         bus_stop_consumers(f->bus, LEAVE_GROUPS_MS);
-        bus_close(f->bus, FLUSH_MS);
     }
     if (f->is_driven) {
         driver_quit(f->driver);
+    }
+    if (f->bus != NULL) {
+        bus_close(f->bus, FLUSH_MS);
     }
     store_lanes_close(f->lanes);
     store_scans_close(f->scans);

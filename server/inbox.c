@@ -45,6 +45,28 @@ void inbox_post(struct inbox *inbox, struct message *message)
     pthread_mutex_unlock(&inbox->mutex);
 }
 
+void inbox_remove(struct inbox *inbox, const struct message *message)
+{
+    struct message *before = NULL;
+
+    pthread_mutex_lock(&inbox->mutex);
+    for (struct message *m = inbox->first; m != NULL; before = m, m = m->next) {
+        if (m != message) {
+            continue;
+        }
+        if (before == NULL) {
+            inbox->first = m->next;
+        } else {
+            before->next = m->next;
+        }
+        if (inbox->last == m) {
+            inbox->last = before;
+        }
+        break;
+    }
+    pthread_mutex_unlock(&inbox->mutex);
+}
+
 static struct timespec deadline_of(int64_t timeout_ms)
 {
     struct timespec at;

@@ -62,4 +62,10 @@ void inbox_post(struct inbox *inbox, struct message *message);
  */
 MUST_USE struct message *inbox_take(struct inbox *inbox, int64_t timeout_ms);
 
+/*
+ * Takes out this message if it is there. For a poster that ends, after the taker has: a message
+ * that is part of the poster must not outlive it in the inbox.
+ */
+void inbox_remove(struct inbox *inbox, const struct message *message);
+
 #endif

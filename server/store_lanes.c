@@ -197,6 +197,7 @@ void store_lanes_close(struct store_lanes *lanes)
     }
     for (uint32_t i = 0; i < lanes->count; i++) {
         lane_stop(&lanes->lanes[i]);
+        inbox_remove(lanes->inbox, &lanes->lanes[i].answer.message);
         lanes->lanes[i].store->ops->close(lanes->lanes[i].store);
     }
     lanes_free(lanes);

@@ -48,7 +48,10 @@ void store_lanes_submit(struct store_lanes *lanes, uint32_t lane, uint32_t count
 /* Posts the lane's message without a submit: nothing of the batch is in the store. */
 void store_lanes_abort(struct store_lanes *lanes, uint32_t lane);
 
-/* Waits for the submits that run, ends the threads, closes the stores. NULL is allowed. */
+/*
+ * Waits for the submits that run, ends the threads, takes their answers out of the inbox, closes
+ * the stores. Nobody takes from the inbox any more. NULL is allowed.
+ */
 void store_lanes_close(struct store_lanes *lanes);
 
 #endif

@@ -205,6 +205,9 @@ void store_scans_close(struct store_scans *scans)
         pthread_cond_destroy(&scans->changed);
         pthread_mutex_destroy(&scans->mutex);
     }
+    for (uint32_t i = 0; i < STORE_SCANS_KINDS; i++) {
+        inbox_remove(scans->inbox, &scans->jobs[i].answer.message);
+    }
     scans->store->ops->close(scans->store);
     free_all(scans);
 }

@@ -44,7 +44,10 @@ void store_scans_purge(struct store_scans *scans, int64_t older_than_ms, uint32_
 /* True where the last answer of the store was a good one. Any thread. */
 bool store_scans_are_well(const struct store_scans *scans);
 
-/* Waits for the job that runs, ends the thread, closes the store. NULL is allowed. */
+/*
+ * Waits for the job that runs, ends the thread, takes its answers out of the inbox, closes the
+ * store. Nobody takes from the inbox any more. NULL is allowed.
+ */
 void store_scans_close(struct store_scans *scans);
 
 #endif

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define TRIPS         20
+#define MANY_TRIPS    2000
 #define EXIT_BY_FORCE 130
 /* A stop with nothing in flight: leaving the groups and closing the HTTP server take seconds. */
 #define STOP_MS 30000
@@ -189,6 +190,24 @@ static void sigterm_finishes_what_is_claimed_and_exits_0(void **state)
     assert_int_equal(count_of("SELECT count(*) FROM payment_outbox WHERE status != 'DONE'"), 0);
 }
 
+/* The parts end while batches, deliveries and calls are under way, and no part uses a gone one. */
+static void a_stop_whose_time_is_over_ends_in_order(void **state)
+{
+    int status;
+
+    (void)state;
+    farebox_process_set(&process, "FAREBOX_FAKE_PG_DELAY_MAX_MS", "8000");
+    farebox_process_set(&process, "FAREBOX_STOP_TIMEOUT_S", "0");
+    farebox_process_start(&process);
+    send_trips(MANY_TRIPS);
+    await_count(payments, MANY_TRIPS);
+    trip_sender_close(&sender);
+    farebox_process_signal(&process, SIGTERM);
+    status = farebox_process_wait(&process, STOP_MS);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(count_of(open_payments) > 0);
+}
+
 static void a_second_signal_ends_it_at_once(void **state)
 {
     int64_t start_ms;
@@ -312,6 +331,7 @@ int main(void)
         rule(a_second_process_on_the_same_ledger_is_refused),
         rule(a_taken_address_is_named),
         rule(sigterm_finishes_what_is_claimed_and_exits_0),
+        rule(a_stop_whose_time_is_over_ends_in_order),
         rule(a_second_signal_ends_it_at_once),
         rule(ready_comes_with_the_first_partitions),
         rule(a_retried_dead_letter_goes_to_its_origin_and_comes_round),

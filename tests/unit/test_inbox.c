@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "inbox.h"
+#include "store_lanes.h"
+#include "store_scans.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -141,6 +143,82 @@ static void nothing_is_lost_and_each_thread_keeps_its_order(void **state)
     assert_null(inbox_take(*state, 0));
 }
 
+static void expect_left(struct inbox *inbox, const struct message *first,
+                        const struct message *second)
+{
+    const struct message *taken = inbox_take(inbox, 0);
+
+    assert_ptr_equal(taken, first);
+    assert_ptr_equal(taken->next, second);
+    assert_null(second->next);
+}
+
+static void a_removed_message_is_gone_and_the_others_stay(void **state)
+{
+    struct inbox *inbox = *state;
+    struct message m[3] = {{0}};
+
+    for (int gone = 0; gone < 3; gone++) {
+        for (int i = 0; i < 3; i++) {
+            inbox_post(inbox, &m[i]);
+        }
+        inbox_remove(inbox, &m[gone]);
+        inbox_remove(inbox, &m[gone]);
+        expect_left(inbox, &m[gone == 0 ? 1 : 0], &m[gone == 2 ? 1 : 2]);
+    }
+    inbox_post(inbox, &m[0]);
+    inbox_remove(inbox, &m[0]);
+    inbox_post(inbox, &m[1]);
+    assert_ptr_equal(inbox_take(inbox, 0), &m[1]);
+}
+
+static enum batch_outcome submit_nothing(struct store *store, const struct store_batch *batch)
+{
+    (void)store;
+    (void)batch;
+    return BATCH_ABORTED;
+}
+
+static enum store_status scan_nothing(struct store *store, const struct store_scan *scan,
+                                      struct store_page *page)
+{
+    (void)store;
+    (void)scan;
+    page->count = 0;
+    return STORE_OK;
+}
+
+static void close_nothing(struct store *store)
+{
+    (void)store;
+}
+
+/* An engine thread that has ended takes no answers; they end with the lane, not after it. */
+static void answers_that_nobody_took_leave_the_inbox_with_their_thread(void **state)
+{
+    static const struct store_ops ops = {
+        .submit = submit_nothing, .scan = scan_nothing, .close = close_nothing};
+    struct store store = {&ops};
+    struct store *stores[] = {&store};
+    const struct store_lanes_options options = {
+        .stores = stores, .inbox = *state, .lanes = 1, .batch_max = 1, .bytes_max = 1024};
+    struct store_lanes *lanes = store_lanes_open(&options);
+    struct store_scans *scans = store_scans_open(&store, *state);
+    struct texts *texts;
+    struct message other = {0};
+
+    assert_non_null(lanes);
+    assert_non_null(scans);
+    (void)store_lanes_begin(lanes, 0, &texts);
+    store_lanes_submit(lanes, 0, 1);
+    store_scans_ask(scans, SCAN_OUTBOX_DUE, 1, 0, NULL);
+    inbox_post(*state, &other);
+    store_lanes_close(lanes);
+    store_scans_close(scans);
+    assert_ptr_equal(inbox_take(*state, 0), &other);
+    assert_null(other.next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +230,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(posting_wakes_the_taker, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_lost_and_each_thread_keeps_its_order, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_removed_message_is_gone_and_the_others_stay, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(answers_that_nobody_took_leave_the_inbox_with_their_thread,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
