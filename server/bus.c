@@ -99,9 +99,8 @@ static void commit_last(struct bus_consumer *consumer, const struct kafka_partit
     pthread_mutex_lock(&consumer->bus->mutex);
     kafka = consumer->bus->kafka;
     pthread_mutex_unlock(&consumer->bus->mutex);
-    if (kafka == NULL ||
-        kafka_consumer_commit(kafka_bus_consumer(kafka, consumer->topic), where, next_offset) !=
-            KAFKA_COMMIT_SENT) {
+    if (kafka == NULL || kafka_consumer_commit(kafka_bus_consumer(kafka, consumer->topic), where,
+                                               next_offset) != KAFKA_COMMIT_SENT) {
         log_write(LOG_LEVEL_DEBUG, "a last commit was not sent", NULL);
     }
 }

@@ -278,5 +278,5 @@ void effects_carry_out(struct driver *d, const struct effect *fx)
         stopped(d);
         return;
     }
-    invariant(!"an effect of no known kind");
+    invariant(false && "an effect of no known kind");
 }

@@ -181,7 +181,7 @@ void messages_take(struct driver *d, struct message *message)
         d->quit = true;
         return;
     }
-    invariant(!"a message of no known type");
+    invariant(false && "a message of no known type");
 }
 
 void messages_drop(struct message *message)
@@ -204,5 +204,5 @@ void messages_drop(struct message *message)
     case MESSAGE_QUIT:
         return; /* part of something larger */
     }
-    invariant(!"a message of no known type");
+    invariant(false && "a message of no known type");
 }

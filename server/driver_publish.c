@@ -46,7 +46,7 @@ static void produce(struct driver *d, const struct kafka_outgoing *record)
         d->parts.broken(d->parts.context);
         return;
     }
-    invariant(!"a producer's answer of no known kind");
+    invariant(false && "a producer's answer of no known kind");
 }
 
 /* The writer's own row, as it was rendered for the commit. */

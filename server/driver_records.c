@@ -166,7 +166,7 @@ static void fill(struct driver *d, const struct record_message *message,
     case RECORD_IGNORED:
         return;
     }
-    invariant(!"a record of no known kind");
+    invariant(false && "a record of no known kind");
 }
 
 /* Delivers the partition's next record. False: it has none, or it has to wait. */
