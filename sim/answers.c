@@ -251,7 +251,7 @@ static void append(struct sim *sim, const struct pending *p)
         append_outbox(sim, p->instance, p->slot);
     } else {
         const struct dead_letter *letter = engine_dead_letter(engine, p->slot);
-        records_dead_letter(sim, letter->record, letter->error, letter->reason);
+        records_dead_letter(sim, letter);
     }
 }
 
@@ -354,6 +354,9 @@ static void called(struct sim *sim, const struct pending *p)
         event.as.upstream.call_no = p->call_no;
         event.as.upstream.upstream = p->as.upstream.upstream;
         event.as.upstream.answer = p->as.upstream.answer;
+        if (p->as.upstream.answer.kind != UPSTREAM_TROUBLE) {
+            instance_at(sim, p->instance)->last_good_ms[p->as.upstream.upstream] = sim->w->now_ms;
+        }
     } else {
         event.as.pg.slot = p->slot;
         event.as.pg.call_no = p->call_no;

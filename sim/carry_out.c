@@ -52,6 +52,9 @@ static void fare_or_payer(struct sim *sim, uint32_t i, const struct effect *fx)
     struct upstream_reply reply;
 
     invariant(trip != WORLD_TRIP_NONE);
+    if (trip_at(sim, trip)->asked_ms == NEVER) {
+        trip_at(sim, trip)->asked_ms = sim->w->now_ms;
+    }
     if (!fare && world_fault(sim, WF_CARD_CHANGE)) {
         upstream_fake_change_cards(sim->upstream);
     }
@@ -118,6 +121,9 @@ static void call_pg(struct sim *sim, uint32_t i, const struct pending *p, const 
     history_say(sim, trip, "farebox-%u %ss at the PG: %s, in %lld ms (fault: %s)", i, what,
                 answer_text(sim, &reply.answer), (long long)reply.delay_ms,
                 pg_fault_name((enum pg_fault)reply.fault));
+    if (request->op == PG_LEDGER_LOOKUP || request->op == PG_LEDGER_LOOKUP_PG_ID) {
+        laws_looked_up(sim, trip, &reply.answer);
+    }
     pg_answer_later(sim, i, PENDING_PG, p->slot, p->call_no, &reply);
     world_touch(sim, trip);
 }
@@ -282,6 +288,11 @@ void carry_out(struct sim *sim, uint32_t i, const struct effect *fx)
     case FX_DEAD_LETTER:
         p = add_io(sim, PENDING_PUBLISH, i, fx, schedule_latency_ms(sim));
         p->as.io.kind = fx->kind == FX_PUBLISH ? PUBLISH_OUTBOX : PUBLISH_DEAD_LETTER;
+        if (fx->kind == FX_PUBLISH) {
+            laws_publish(sim, i, engine_outbox(engine_of(sim, i), fx->slot));
+        } else {
+            laws_dead_letter(sim, i, engine_dead_letter(engine_of(sim, i), fx->slot));
+        }
         return;
     case FX_OFFSET:
         (void)add_io(sim, PENDING_OFFSET, i, fx, schedule_latency_ms(sim));

@@ -53,6 +53,45 @@ void laws_cancel(struct sim *sim, uint32_t i, const struct payment *p, text_id p
     }
 }
 
+void laws_looked_up(struct sim *sim, uint32_t trip, const struct pg_answer *answer)
+{
+    struct sim_trip *t = trip_at(sim, trip);
+    bool absent = answer->kind == PG_ANSWER_ERROR && answer->code_class == PG_CODE_NOT_FOUND;
+
+    if (absent && t->absents < UINT8_MAX) {
+        t->absents++;
+    }
+    if (absent || answer->kind == PG_ANSWER_PAYMENT) {
+        t->answered = 1;
+    }
+}
+
+void laws_dead_letter(struct sim *sim, uint32_t i, const struct dead_letter *letter)
+{
+    bool pricing = letter->reason == DEAD_LETTER_PRICING_TROUBLE;
+
+    /* Judged when it is raised: the broker may take its time. */
+    if (letter->attempts > 0 || (!pricing && letter->reason != DEAD_LETTER_USERS_TROUBLE)) {
+        return;
+    }
+    uint32_t trip = records_trip(sim, letter->record);
+    int64_t good_ms =
+        instance_at(sim, i)->last_good_ms[pricing ? UPSTREAM_PRICING : UPSTREAM_USERS];
+    if (trip != WORLD_TRIP_NONE && good_ms < trip_at(sim, trip)->asked_ms) {
+        world_break(sim, "a record that only an outage delayed became a dead letter", trip);
+    }
+}
+
+void laws_publish(struct sim *sim, uint32_t i, const struct outbox *outbox)
+{
+    bool own = outbox->type != OUTCOME_NONE;
+
+    if (own && world_boot_ms(sim, i) > outbox->at_ms + sim->config.outbox.lease_ms) {
+        world_break(sim, "an outbox row is published from memory after its lease",
+                    world_trip_of(sim, outbox->trip_id));
+    }
+}
+
 static bool content_fits(const struct sim *sim, const struct sim_trip *t,
                          const struct payment_row *row, const struct outcome_decoded *event)
 {
@@ -215,6 +254,36 @@ static bool has_outcome(const struct sim *sim, const struct payment_row *row)
     return false;
 }
 
+/* Law 3: only proof makes FAILED; absence is proof when it was told twice, late enough. */
+static void judge_absence(struct sim *sim, uint32_t trip, const struct payment_row *row)
+{
+    const struct sim_trip *t = trip_at(sim, trip);
+    const struct payment_config *c = &sim->config.payment;
+    int64_t wait_ms = c->send_limit_ms + c->pg_longest_ms + c->absence_margin_ms;
+
+    if (is_terminal(t->status) || row->status != PAYMENT_FAILED ||
+        row->reason != REASON_NEVER_CHARGED) {
+        return;
+    }
+    if (t->absents < 2 || row->claimed_age_ms < wait_ms || row->absent_count < 2) {
+        world_break(sim, "FAILED by absence that proves nothing", trip);
+    }
+}
+
+static void judge_recheck(struct sim *sim, uint32_t trip, const struct payment_row *row)
+{
+    struct sim_trip *t = trip_at(sim, trip);
+
+    if (row->recheck_no == t->recheck_no) {
+        return;
+    }
+    if (!t->answered) {
+        world_break(sim, "a re-check without an answer was used up", trip);
+    }
+    t->recheck_no = row->recheck_no;
+    t->answered = 0;
+}
+
 static void judge_change(struct sim *sim, uint32_t trip, const struct payment_row *row)
 {
     struct sim_trip *t = trip_at(sim, trip);
@@ -228,6 +297,11 @@ static void judge_change(struct sim *sim, uint32_t trip, const struct payment_ro
     }
     if (is_terminal(row->status) && !is_terminal(t->status) && !has_outcome(sim, row)) {
         world_break(sim, "a terminal status without its outcome row", trip);
+    }
+    judge_absence(sim, trip, row);
+    judge_recheck(sim, trip, row);
+    if (t->fresh == 0 && !t->legacy) {
+        world_break(sim, "a record that is too old became a payment", trip);
     }
     t->status = row->status;
     t->refund_state = row->refund_state;

@@ -95,6 +95,7 @@ static void append(struct sim *sim, const struct broker_record *record)
     sim->stats.records++;
     if (record->tag != WORLD_TRIP_NONE) {
         trip_at(sim, record->tag)->records++;
+        trip_at(sim, record->tag)->fresh |= record->timestamp_ms > sim->w->now_ms - OLD_MS;
     }
     history_add(sim, "produce", number, record->tag, record->partition);
     history_say(sim, record->tag, "record %u of the trip is produced in partition %u", number,
@@ -244,6 +245,7 @@ static void legacy_row(struct sim *sim, uint32_t trip)
     row->cancel_age_ms = AGE_NONE;
     invariant(sim->inner[0]->ops->submit(sim->inner[0], &batch) == BATCH_COMMITTED);
     invariant(sim->results[0].verdict == UNIT_APPLIED);
+    t->legacy = 1;
     world_touch(sim, trip);
     history_say(sim, trip, "the old service left a row: %s",
                 payment_status_name((enum payment_status)row->status));
@@ -259,6 +261,7 @@ static void make_trip(struct sim *sim, uint32_t i)
     snprintf(text, sizeof(text), "user-%u", i % 3 == 2 ? i - 1 : i);
     t->user_id = intern_string(sim, text);
     t->due_ms = NEVER;
+    t->asked_ms = NEVER;
     t->distance_m = 1000 + i * 3770 % 20000;
     t->duration_s = 300 + i * 97 % 3000;
     payment_id_of_trip(texts_get(sim->texts, t->trip_id, &len),

@@ -177,16 +177,21 @@ void records_deliver(struct sim *sim, uint32_t i, uint32_t topic, uint32_t parti
     instance_feed(sim, i, &event);
 }
 
-void records_dead_letter(struct sim *sim, text_id handle, text_id error, uint8_t reason)
+uint32_t records_trip(const struct sim *sim, text_id handle)
+{
+    return broker_record_at(sim->broker, number_of(sim, handle))->tag;
+}
+
+void records_dead_letter(struct sim *sim, const struct dead_letter *raised)
 {
     static uint8_t room[KAFKA_HEADERS_BYTES_MAX];
-    uint32_t number = number_of(sim, handle);
+    uint32_t number = number_of(sim, raised->record);
     struct broker_record *origin = broker_record_at(sim->broker, number);
     struct kafka_header headers[HEADERS_ROOM];
     const struct kafka_record raw = view(sim, number, headers);
-    const char *message = error != TEXT_NONE
-                              ? texts_string(sim->texts, error)
-                              : dead_letter_reason_name((enum dead_letter_reason)reason);
+    const char *message = raised->error != TEXT_NONE
+                              ? texts_string(sim->texts, raised->error)
+                              : dead_letter_reason_name((enum dead_letter_reason)raised->reason);
     size_t len = letters_write(&raw, GROUP_TRIPS, message, room);
     struct broker_record letter = *origin;
 

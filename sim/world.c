@@ -79,7 +79,7 @@ static uint32_t texts_entries(const struct world_limits *limits)
 
 static uint32_t texts_bytes(const struct world_limits *limits)
 {
-    return limits->tight ? 3400 : 8192 + limits->trips * 10000;
+    return limits->tight ? 3200 : 8192 + limits->trips * 10000;
 }
 
 static uint32_t pending_for(const struct engine_limits *l, const struct world_limits *limits)

@@ -100,6 +100,7 @@ struct instance {
     int64_t boot_base_ms; /* CLOCK_BOOTTIME = now - this */
     int64_t skew_ms;      /* wall clock = now + this */
     int64_t paused_until_ms;
+    int64_t last_good_ms[UPSTREAM_COUNT]; /* an upstream's last good answer to this process */
     uint32_t starts;
     uint8_t state;         /* enum instance_state */
     uint8_t resent;        /* bit l: lane l's batch was sent before */
@@ -119,6 +120,7 @@ struct sim_trip {
     struct uuid payment_id; /* the row's */
     int64_t fare_krw;       /* what pricing says; -1: no valid fare */
     int64_t due_ms;         /* the row's, as seen last; NEVER */
+    int64_t asked_ms;       /* when an upstream was first asked about it; NEVER */
     uint32_t distance_m;
     uint32_t duration_s;
     text_id trip_id;
@@ -132,6 +134,11 @@ struct sim_trip {
     uint16_t letters; /* of them dead-lettered */
     uint8_t status;   /* as seen last */
     uint8_t refund_state;
+    uint8_t fresh;      /* records of it that are not too old */
+    uint8_t legacy;     /* the old service left its row */
+    uint8_t absents;    /* look-ups that the PG answered with NOT_FOUND_PAYMENT */
+    uint8_t answered;   /* look-ups with any usable answer since recheck_no was seen to change */
+    uint8_t recheck_no; /* as seen last */
     uint8_t produced;
     uint8_t needs_operator;
     uint8_t late;     /* the PG still had something to do for it when faults ended */
@@ -306,7 +313,9 @@ void records_deliver(struct sim *sim, uint32_t instance, uint32_t topic, uint32_
 bool records_can_deliver(const struct sim *sim, uint32_t instance, uint32_t topic,
                          uint32_t partition);
 /* Appends the dead letter of a record (by the handle that the engine has of it). */
-void records_dead_letter(struct sim *sim, text_id record, text_id error, uint8_t reason);
+void records_dead_letter(struct sim *sim, const struct dead_letter *letter);
+/* The trip of the record that a handle stands for. */
+uint32_t records_trip(const struct sim *sim, text_id handle);
 /* Appends what an operator sent back to its origin. */
 void records_append_retry(struct sim *sim, const struct outbox_row *row);
 /* The number of a record from the handle's text, and the other way round. */
@@ -321,6 +330,11 @@ void operator_act(struct sim *sim);
 /* laws.c */
 void laws_charge(struct sim *sim, uint32_t instance, const struct payment *p);
 void laws_cancel(struct sim *sim, uint32_t instance, const struct payment *p, text_id pg_id);
+/* Law 3 and LIFE: what the PG and the upstreams really told, against what is made of it. */
+void laws_looked_up(struct sim *sim, uint32_t trip, const struct pg_answer *answer);
+void laws_dead_letter(struct sim *sim, uint32_t instance, const struct dead_letter *letter);
+/* Its own outbox row is published from memory only while the lease lasts by its own clock. */
+void laws_publish(struct sim *sim, uint32_t instance, const struct outbox *outbox);
 void laws_event(struct sim *sim, text_id key, text_id body, text_id headers);
 void laws_commit_offset(struct sim *sim, uint32_t topic, uint32_t partition, int64_t offset);
 /* Every record of the partition has been accounted for by a commit. A late commit of an assignment
