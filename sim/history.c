@@ -58,6 +58,40 @@ void history_say(struct sim *sim, uint32_t trip, const char *format, ...)
     fputc('\n', sim->trace);
 }
 
+static void say_engine(struct sim *sim, uint32_t i)
+{
+    const struct engine_counts c = engine_counts(engine_of(sim, i));
+
+    history_say(sim, WORLD_TRIP_NONE,
+                "farebox-%u: %u payments, %u waiters, %u outbox rows, %u dead letters, "
+                "%u units waiting, %u batches out",
+                i, c.payments, c.waiters, c.outbox, c.dead_letters, c.units_waiting,
+                c.batches_outstanding);
+    for (uint32_t slot = 0; slot < sim->w->engine_limits.payments; slot++) {
+        const struct payment *p = engine_payment(engine_of(sim, i), slot);
+        if (p->phase != PHASE_FREE) {
+            history_say(sim, world_trip_of(sim, p->trip_id), "farebox-%u has %s in %s", i,
+                        texts_string(sim->texts, p->trip_id),
+                        payment_phase_name((enum payment_phase)p->phase));
+        }
+    }
+}
+
+/* What is in work, for whoever reads the history of a violation. */
+void history_say_work(struct sim *sim)
+{
+    for (uint32_t i = 0; sim->trace != NULL && i < sim->w->limits.instances; i++) {
+        if (instance_at(sim, i)->state != INSTANCE_DOWN) {
+            say_engine(sim, i);
+        }
+    }
+    for (uint32_t at = 0; sim->trace != NULL && at < sim->w->pending_used; at++) {
+        const struct pending *p = &pendings(sim)[at];
+        history_say(sim, WORLD_TRIP_NONE, "scheduled: kind %u of farebox-%u in %lld ms", p->kind,
+                    p->instance, (long long)(p->due_ms - sim->w->now_ms));
+    }
+}
+
 void world_stats_add(struct world_stats *sum, const struct world_stats *more)
 {
     uint64_t *to = (uint64_t *)(void *)sum;

@@ -53,12 +53,21 @@ void laws_cancel(struct sim *sim, uint32_t i, const struct payment *p, text_id p
     }
 }
 
+static int64_t absence_wait_ms(const struct sim *sim)
+{
+    const struct payment_config *c = &sim->config.payment;
+
+    return c->send_limit_ms + c->pg_longest_ms + c->absence_margin_ms;
+}
+
 void laws_looked_up(struct sim *sim, uint32_t trip, const struct pg_answer *answer)
 {
     struct sim_trip *t = trip_at(sim, trip);
     bool absent = answer->kind == PG_ANSWER_ERROR && answer->code_class == PG_CODE_NOT_FOUND;
+    struct payment_row row;
 
-    if (absent && t->absents < UINT8_MAX) {
+    if (absent && t->absents < UINT8_MAX && laws_row(sim, trip, &row) &&
+        row.claimed_age_ms >= absence_wait_ms(sim)) {
         t->absents++;
     }
     if (absent || answer->kind == PG_ANSWER_PAYMENT) {
@@ -258,14 +267,12 @@ static bool has_outcome(const struct sim *sim, const struct payment_row *row)
 static void judge_absence(struct sim *sim, uint32_t trip, const struct payment_row *row)
 {
     const struct sim_trip *t = trip_at(sim, trip);
-    const struct payment_config *c = &sim->config.payment;
-    int64_t wait_ms = c->send_limit_ms + c->pg_longest_ms + c->absence_margin_ms;
 
     if (is_terminal(t->status) || row->status != PAYMENT_FAILED ||
         row->reason != REASON_NEVER_CHARGED) {
         return;
     }
-    if (t->absents < 2 || row->claimed_age_ms < wait_ms || row->absent_count < 2) {
+    if (t->absents < 2 || row->absent_count < 2) {
         world_break(sim, "FAILED by absence that proves nothing", trip);
     }
 }
@@ -274,6 +281,9 @@ static void judge_recheck(struct sim *sim, uint32_t trip, const struct payment_r
 {
     struct sim_trip *t = trip_at(sim, trip);
 
+    if (!is_terminal(t->status)) {
+        t->answered = 0; /* what was told before it ended is no re-check */
+    }
     if (row->recheck_no == t->recheck_no) {
         return;
     }

@@ -420,43 +420,12 @@ void world_touch(struct sim *sim, uint32_t trip)
     }
 }
 
-/* What is in work, for whoever reads the history of a violation. */
-static void say_work(struct sim *sim)
-{
-    for (uint32_t i = 0; i < sim->w->limits.instances; i++) {
-        if (instance_at(sim, i)->state == INSTANCE_DOWN) {
-            continue;
-        }
-        const struct engine_counts c = engine_counts(engine_of(sim, i));
-        history_say(sim, WORLD_TRIP_NONE,
-                    "farebox-%u: %u payments, %u waiters, %u outbox rows, %u dead letters, "
-                    "%u units waiting, %u batches out",
-                    i, c.payments, c.waiters, c.outbox, c.dead_letters, c.units_waiting,
-                    c.batches_outstanding);
-        for (uint32_t slot = 0; slot < sim->w->engine_limits.payments; slot++) {
-            const struct payment *p = engine_payment(engine_of(sim, i), slot);
-            if (p->phase != PHASE_FREE) {
-                history_say(sim, world_trip_of(sim, p->trip_id), "farebox-%u has %s in %s", i,
-                            texts_string(sim->texts, p->trip_id),
-                            payment_phase_name((enum payment_phase)p->phase));
-            }
-        }
-    }
-    for (uint32_t at = 0; at < sim->w->pending_used; at++) {
-        const struct pending *p = &pendings(sim)[at];
-        history_say(sim, WORLD_TRIP_NONE, "scheduled: kind %u of farebox-%u in %lld ms", p->kind,
-                    p->instance, (long long)(p->due_ms - sim->w->now_ms));
-    }
-}
-
 void world_break(struct sim *sim, const char *law, uint32_t trip)
 {
     if (sim->violation.law == NULL) {
         sim->violation = (struct world_violation){law, trip};
         history_say(sim, trip, "VIOLATION: %s", law);
-        if (sim->trace != NULL) {
-            say_work(sim);
-        }
+        history_say_work(sim);
     }
 }
 

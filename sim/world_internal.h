@@ -264,6 +264,8 @@ bool history_traces(const struct sim *sim, uint32_t trip);
 void history_say(struct sim *sim, uint32_t trip, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+void history_say_work(struct sim *sim);
+
 /* world.c */
 uint32_t world_choose(struct sim *sim, uint32_t n, const char *label);
 /* True where this seed's weight says so, while faults are on; counts it. */
