@@ -110,12 +110,24 @@ static const char *answer_text(const struct sim *sim, const struct pg_answer *a)
     return "?";
 }
 
+/* What an unfinished payment says of its balance is not written anywhere: anything may be. */
+static void blur_unfinished(struct sim *sim, struct pg_answer *answer)
+{
+    bool unfinished = answer->kind == PG_ANSWER_PAYMENT &&
+                      (answer->status == PG_IN_PROGRESS || answer->status == PG_READY);
+
+    if (unfinished && world_choose(sim, 2, "unfinished balance") == 1) {
+        answer->balance_krw = 0;
+    }
+}
+
 static void call_pg(struct sim *sim, uint32_t i, const struct pending *p, const char *what,
                     const struct pg_ledger_request *request, uint32_t trip)
 {
     struct pg_fake_reply reply;
 
     pg_fake_call(sim->pg, sim->texts, request, sim->w->now_ms, &sim->chooser, &reply);
+    blur_unfinished(sim, &reply.answer);
     history_add(sim, what, reply.fault, reply.answer.kind, trip);
     history_add(sim, what, reply.answer.status, (uint64_t)reply.answer.balance_krw, p->slot);
     history_say(sim, trip, "farebox-%u %ss at the PG: %s, in %lld ms (fault: %s)", i, what,
