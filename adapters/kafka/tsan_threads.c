@@ -5,6 +5,8 @@
  * the sanitizer's own state and crash. A program that links this file gives librdkafka these
  * functions instead of the C library's. On Linux both kinds have the same objects.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
