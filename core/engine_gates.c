@@ -1,8 +1,8 @@
 /* engine_gates.c - the breakers of pricing, users and the PG: who may call, and what it told. */
 #include "engine_internal.h"
 
-#define HELD       0x80U
-#define ROUND_BITS 0x7FU
+#define HELD       0x8000U
+#define ROUND_BITS 0x7FFFU
 
 void gates_init(struct engine *e)
 {
@@ -22,7 +22,7 @@ static bool is_open(const struct engine *e, enum payment_gate gate)
            (gate != GATE_PG || breaker_proven(b));
 }
 
-static uint32_t round_of(const struct engine *e, enum payment_gate gate, uint8_t mark);
+static uint32_t round_of(const struct engine *e, enum payment_gate gate, uint16_t mark);
 
 /* It holds an admission of this round: the one that it would otherwise wait for may be its own. */
 static bool is_admitted(const struct engine *e, const struct payment *p, enum payment_gate gate)
@@ -64,13 +64,13 @@ void gates_context(struct run *r, const struct payment *p, struct payment_contex
     }
 }
 
-static uint8_t round_mark(const struct engine *e, enum payment_gate gate)
+static uint16_t round_mark(const struct engine *e, enum payment_gate gate)
 {
-    return (uint8_t)(HELD | (breaker_round(&e->breakers[gate]) & ROUND_BITS));
+    return (uint16_t)(HELD | (breaker_round(&e->breakers[gate]) & ROUND_BITS));
 }
 
 /* The last round before or at the present one that has these low bits. */
-static uint32_t round_of(const struct engine *e, enum payment_gate gate, uint8_t mark)
+static uint32_t round_of(const struct engine *e, enum payment_gate gate, uint16_t mark)
 {
     uint32_t now = breaker_round(&e->breakers[gate]);
 
@@ -115,7 +115,7 @@ static void tell(struct run *r, struct payment *p, enum payment_gate gate,
 static void forget(struct run *r, struct payment *p, enum payment_gate gate)
 {
     struct engine *e = r->e;
-    uint8_t mark = p->rounds[gate];
+    uint16_t mark = p->rounds[gate];
 
     if (mark != 0) {
         p->rounds[gate] = 0;

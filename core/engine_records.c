@@ -198,7 +198,8 @@ static void take_trip(struct run *r, const struct record_ref *ref)
     struct engine *e = r->e;
     const struct engine_record *record = &r->ev->as.record;
 
-    if (e->wall_ms - record->timestamp_ms > e->config.max_trip_age_ms) {
+    /* Not their difference: the timestamp may be any number. */
+    if (record->timestamp_ms < e->wall_ms - e->config.max_trip_age_ms) {
         letters_raise(r, DEAD_LETTER_TOO_OLD, record->record, TEXT_NONE, ref);
         return;
     }

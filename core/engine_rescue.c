@@ -88,7 +88,7 @@ void jobs_tick(struct run *r)
 static void job_ask(struct run *r, uint32_t job)
 {
     struct engine *e = r->e;
-    uint32_t room = e->limits.rescues - e->rescues_used;
+    uint32_t rows = e->limits.rescues;
     struct effect *fx;
 
     e->jobs[job].asking = 1;
@@ -102,7 +102,8 @@ static void job_ask(struct run *r, uint32_t job)
     }
     fx = engine_emit(r, FX_SCAN);
     fx->call_no = SCAN_PAYMENTS_DUE;
-    fx->slot = room < e->limits.page_max ? room : e->limits.page_max;
+    /* More than there is room for: those in work here may be due too, and come first. */
+    fx->slot = rows < e->limits.page_max ? rows : e->limits.page_max;
 }
 
 void jobs_lease_result(struct run *r, uint32_t job, const struct unit_result *result)

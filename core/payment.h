@@ -222,9 +222,11 @@ struct payment {
     uint16_t call_no; /* of the outstanding or last call */
     uint16_t attempts;
     uint16_t cancel_no;
-    uint16_t flags;    /* PAYMENT_... */
-    uint8_t rounds[3]; /* the engine's: admissions held, 0x80 | low bits of the breaker's round */
-    uint8_t phase;     /* enum payment_phase */
+    uint16_t flags; /* PAYMENT_... */
+    /* The engine's: admissions held, 0x8000 | low bits of the breaker's round. A call or
+     * a unit may be out for longer than a hundred rounds. */
+    uint16_t rounds[3];
+    uint8_t phase; /* enum payment_phase */
     uint8_t held_phase;
     uint8_t origin;  /* enum payment_origin */
     uint8_t account; /* enum payment_account */

@@ -125,7 +125,7 @@ static void the_rescue_goes_on_with_the_next_page_while_rows_are_inspected(void 
     assert_false(kit_has(&kit, FX_SCAN));
     kit_commit(&kit, UNIT_APPLIED);
     assert_true(kit_has(&kit, FX_LOOKUP));
-    assert_int_equal(kit_take(&kit, FX_SCAN).slot, 1);
+    assert_int_equal(kit_take(&kit, FX_SCAN).call_no, SCAN_PAYMENTS_DUE);
 }
 
 static void the_relay_takes_what_others_left_and_marks_it_done(void **state)
