@@ -46,6 +46,7 @@ struct broker_record {
 
 struct broker;
 
+/* Bytes of a broker's block. */
 size_t broker_size(const struct broker_limits *limits);
 
 /* Empty logs and groups without members in `block` (8-byte aligned, broker_size() bytes). */
@@ -55,6 +56,7 @@ struct broker *broker_init(void *block, const struct broker_limits *limits);
  * offsets before it. The record's number; BROKER_NO_RECORD: no room. */
 uint32_t broker_append(struct broker *broker, const struct broker_record *record, uint32_t gap);
 
+/* Records in all logs together; their numbers count from 0 in the order of appending. */
 uint32_t broker_record_count(const struct broker *broker);
 /* `number` is below the count (an invariant). */
 struct broker_record *broker_record_at(const struct broker *broker, uint32_t number);

@@ -40,9 +40,10 @@ struct fault_store_config {
     int64_t hold_max_ms;
 };
 
-/* The shared block. `units_max`: units of the one batch that can be held, >= 1. */
 struct fault_store_state;
+/* Bytes of the shared block. `units_max`: units of the one batch that can be held, >= 1. */
 size_t fault_store_state_size(uint32_t units_max);
+/* Holds nothing; `config` is copied. */
 struct fault_store_state *fault_store_state_init(void *block, uint32_t units_max,
                                                  const struct fault_store_config *config);
 

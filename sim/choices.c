@@ -23,13 +23,13 @@ uint32_t choices_choose(void *ctx, uint32_t n, const char *label)
     uint32_t value;
 
     (void)label;
-    choices->drawn++;
     if (choices->script != NULL) {
         value = from_script(choices, n);
     } else {
         *choices->state += GOLDEN;
         value = (uint32_t)(((choices_mix(*choices->state) >> 32) * n) >> 32);
     }
+    *choices->digest = choices_mix(*choices->digest + ((uint64_t)n << 32 | value));
     if (choices->record != NULL && choices->record_len < choices->record_max) {
         choices->record[choices->record_len++] = value;
     }

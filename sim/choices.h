@@ -15,13 +15,13 @@
 
 struct choices {
     uint64_t *state;        /* splitmix64's, in the world's block */
+    uint64_t *digest;       /* of all choices so far, likewise: part of the history's hash */
     const uint32_t *script; /* NULL: draw by the seed */
     size_t script_len;
     size_t at;
     uint32_t *record; /* NULL: not recorded */
     size_t record_len;
     size_t record_max;
-    uint64_t drawn;
 };
 
 /* For struct chooser; `ctx` is a struct choices. Beyond the script's end: 0, the dullest. */

@@ -7,10 +7,11 @@
 /* Each event is hashed with the hash so far, field by field: no padding, no pointers. */
 void history_add(struct sim *sim, const char *what, uint64_t a, uint64_t b, uint64_t c)
 {
-    uint64_t fields[7] = {sim->w->hash[0], sim->w->hash[1], (uint64_t)sim->w->now_ms, a, b, c, 0};
+    uint64_t fields[8] = {
+        sim->w->hash[0], sim->w->hash[1], (uint64_t)sim->w->now_ms, a, b, c, sim->w->chosen, 0};
 
-    for (unsigned at = 0; what[at] != '\0' && at < sizeof(fields[6]); at++) {
-        fields[6] = fields[6] << 8 | (unsigned char)what[at];
+    for (unsigned at = 0; what[at] != '\0' && at < sizeof(fields[7]); at++) {
+        fields[7] = fields[7] << 8 | (unsigned char)what[at];
     }
     XXH128_hash_t hash = XXH3_128bits(fields, sizeof(fields));
     sim->w->hash[0] = hash.low64;

@@ -222,6 +222,7 @@ static void bind(struct sim *sim)
     sim->texts = world_at(sim, sim->w->texts_at);
     sim->faults = world_at(sim, sim->w->faults_at);
     sim->choices.state = &sim->w->rng;
+    sim->choices.digest = &sim->w->chosen;
 }
 
 static void open_model(struct sim *sim)

@@ -83,9 +83,13 @@ void world_start(struct sim *sim, uint64_t seed);
  */
 bool world_step(struct sim *sim);
 
+/* The law that ended the world, and of which trip; `law` is NULL where all hold. */
 struct world_violation world_violation(const struct sim *sim);
+/* Of this run, whole once it has ended. Valid until the next world_start(). */
 const struct world_stats *world_stats(const struct sim *sim);
+/* Adds all counts of `more`. */
 void world_stats_add(struct world_stats *sum, const struct world_stats *more);
+/* Virtual time, Unix ms: the store's clock. */
 int64_t world_now_ms(const struct sim *sim);
 /* XXH3's 128 bits over everything that happened so far. */
 void world_hash(const struct sim *sim, uint64_t hash[2]);

@@ -154,6 +154,7 @@ struct world {
     uint32_t pending_max;
     uint32_t pending_used;
     uint64_t rng;
+    uint64_t chosen; /* a digest of all choices */
     uint64_t salt;
     uint64_t hash[2];
     int64_t now_ms;

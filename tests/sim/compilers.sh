@@ -18,7 +18,8 @@ hashes() {
             -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE="-O2"
         cmake --build "$work/$1" --target farebox-sim
     } >"$work/$1.log" 2>&1 || { cat "$work/$1.log"; exit 1; }
-    "$work/$1/bin/farebox-sim" run --seeds "$seeds" --hash | grep -E '^(seed|hash) ' >"$work/$1.hashes"
+    "$work/$1/bin/farebox-sim" run --seeds "$seeds" --hash |
+        grep -E '^(seed|hash) ' >"$work/$1.hashes"
 }
 
 hashes gcc

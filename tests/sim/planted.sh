@@ -44,7 +44,8 @@ for patch in "$source_dir"/sim/planted/*.patch; do
     build "$name"
     status=0
     "$sim" run --seeds "$seeds" --jobs 2 --quiet >"$work/out" 2>&1 || status=$?
-    if [ "$status" -eq 1 ] && grep -q '^VIOLATION' "$work/out" && grep -q '^replay: ' "$work/out"; then
+    if [ "$status" -eq 1 ] && grep -q '^VIOLATION' "$work/out" &&
+        grep -q '^replay: ' "$work/out"; then
         echo "caught: $name: $(grep -m1 '^VIOLATION' "$work/out")"
     else
         echo "FAILED: $name was not caught in $seeds seeds (status $status)"
