@@ -175,12 +175,13 @@ static void collect_pendings(struct sim *sim, struct candidates *c)
 
 static void collect_records(struct sim *sim, uint32_t i, struct candidates *c)
 {
-    for (uint32_t topic = 0; topic < TOPIC_COUNT; topic++) {
-        for (uint32_t p = 0; p < sim->w->limits.partitions; p++) {
-            const struct believed *b = believed_at(sim, i, topic, p);
-            if (b->assigned && !b->paused && records_can_deliver(sim, i, topic, p)) {
-                offer(c, DO_RECORD, i, topic * sim->w->limits.partitions + p);
-            }
+    const struct believed *b = believed_at(sim, i, 0, 0);
+    uint32_t partitions = sim->w->limits.partitions;
+
+    for (uint32_t at = 0; at < TOPIC_COUNT * partitions; at++) {
+        bool fetches = b[at].assigned && !b[at].paused;
+        if (fetches && records_can_deliver(sim, i, at / partitions, at % partitions)) {
+            offer(c, DO_RECORD, i, at);
         }
     }
 }
@@ -280,14 +281,19 @@ static void do_held(struct sim *sim)
     }
 }
 
-static void do_candidate(struct sim *sim, const struct candidate *chosen)
+static void do_timer(struct sim *sim, uint32_t instance)
 {
     struct engine_event event = {.type = EV_TIME};
 
+    history_add(sim, "timer", instance, 0, 0);
+    instance_feed(sim, instance, &event);
+}
+
+static void do_candidate(struct sim *sim, const struct candidate *chosen)
+{
     switch (chosen->what) {
     case DO_TIMER:
-        history_add(sim, "timer", chosen->instance, 0, 0);
-        instance_feed(sim, chosen->instance, &event);
+        do_timer(sim, chosen->instance);
         return;
     case DO_RECORD:
         records_deliver(sim, chosen->instance, chosen->index / sim->w->limits.partitions,
