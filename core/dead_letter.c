@@ -279,6 +279,11 @@ bool dead_letter_is_committing(const struct dead_letter *letter)
     return letter->phase == DEAD_LETTER_STORING || letter->phase == DEAD_LETTER_MOVING;
 }
 
+bool dead_letter_is_waiting(const struct dead_letter *letter)
+{
+    return letter->phase == DEAD_LETTER_WAITING || letter->phase == DEAD_LETTER_STORE_WAIT;
+}
+
 /* The call number outlives the letter, so that a late report about it stays stale. */
 void dead_letter_drop(struct dead_letter *letter)
 {

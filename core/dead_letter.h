@@ -110,6 +110,8 @@ void dead_letter_unit(const struct dead_letter *letter, uint64_t token_process, 
 
 /* True while a unit is outstanding: STORING and MOVING. */
 bool dead_letter_is_committing(const struct dead_letter *letter);
+/* True while it only waits for its timer: nothing is outstanding, nothing acknowledged. */
+bool dead_letter_is_waiting(const struct dead_letter *letter);
 /* Frees the slot; a late delivery report for it is stale from now on. */
 void dead_letter_drop(struct dead_letter *letter);
 /* Each invariant of the machine; ends the process where one is broken. */

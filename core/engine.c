@@ -335,8 +335,11 @@ static void settle_stop(struct run *r)
 {
     struct engine *e = r->e;
 
-    if (!e->stopping || e->stopped || e->payments_used + e->outbox_used + e->letters_used > 0 ||
-        !lanes_idle(e) || !jobs_idle(e)) {
+    if (!e->stopping || e->stopped || e->payments_used + e->outbox_used > 0) {
+        return;
+    }
+    letters_drop_waiting(r);
+    if (e->letters_used > 0 || !lanes_idle(e) || !jobs_idle(e)) {
         return;
     }
     records_commit_offsets(r);
@@ -403,4 +406,19 @@ const struct dead_letter *engine_dead_letter(const struct engine *engine, uint32
 const struct breaker *engine_breaker(const struct engine *engine, enum payment_gate gate)
 {
     return &engine->breakers[gate];
+}
+
+struct engine_counts engine_counts(const struct engine *engine)
+{
+    const struct engine *e = engine;
+    struct engine_counts counts = {.payments = e->payments_used,
+                                   .waiters = e->waiters_used,
+                                   .outbox = e->outbox_used,
+                                   .dead_letters = e->letters_used};
+
+    for (uint32_t i = 0; i < e->limits.lanes; i++) {
+        counts.units_waiting += engine_lanes(e)[i].waiting;
+        counts.batches_outstanding += engine_lanes(e)[i].state != LANE_IDLE;
+    }
+    return counts;
 }

@@ -5,7 +5,7 @@
  *   engine_payments.c in-flight table, payment steps    engine_publish.c  outbox, relay
  *   engine_records.c  trackers, records, waiters        engine_letters.c  dead letters, admin
  *   engine_rescue.c   leases, rescue, cleanup           engine_gates.c    breakers
- *   engine_check.c    invariants
+ *   engine_check.c    invariants                        engine_texts.c    marks for a sweep
  */
 #ifndef FAREBOX_ENGINE_INTERNAL_H
 #define FAREBOX_ENGINE_INTERNAL_H
@@ -216,6 +216,7 @@ void letters_store(struct run *r, const struct failed_event_row *row, const stru
 void letters_result(struct run *r, uint32_t slot, const struct unit_result *result);
 void letters_published(struct run *r);
 void letters_timer(struct run *r, uint32_t slot);
+void letters_drop_waiting(struct run *r);
 void admin_event(struct run *r);
 void admin_page(struct run *r);
 void admin_settle(struct run *r);

@@ -44,6 +44,18 @@ static void letter_close(struct engine *e, uint32_t slot)
     e->letters_used--;
 }
 
+/* Nothing of them is out: their records are not acknowledged, and come again. */
+void letters_drop_waiting(struct run *r)
+{
+    struct engine *e = r->e;
+
+    for (uint32_t slot = 0; slot < e->limits.dead_letters; slot++) {
+        if (dead_letter_is_waiting(&engine_letters(e)[slot])) {
+            letter_close(e, slot);
+        }
+    }
+}
+
 static void reply_ignored(struct run *r, const struct letter_link *link, bool moved)
 {
     struct effect *fx = engine_emit(r, FX_REPLY);

@@ -132,6 +132,33 @@ static void a_due_row_that_is_held_up_here_hides_no_other(void **state)
     assert_int_equal(engine_counts(kit.engine).payments, 2);
 }
 
+static void stop(void)
+{
+    struct engine_event event = {.type = EV_STOP};
+
+    kit_step(&kit, &event);
+}
+
+static void a_stop_waits_for_no_dead_letter_that_only_waits_and_acknowledges_none(void **state)
+{
+    struct effect letter;
+
+    (void)state;
+    kit_assign(&kit, TOPIC_DLT, 0, 1);
+    kit_record(&kit, RECORD_DEAD, 0);
+    kit_commit(&kit, UNIT_ERROR); /* a key that is too long, say: now and for ever */
+    kit_record(&kit, RECORD_MALFORMED, 0);
+    letter = kit_take(&kit, FX_DEAD_LETTER);
+    stop();
+    assert_false(kit_has(&kit, FX_STOPPED));
+    kit_published(&kit, PUBLISH_DEAD_LETTER, letter.slot, PUBLISH_NO_VERDICT);
+    assert_true(kit_has(&kit, FX_STOPPED));
+    assert_false(kit_has(&kit, FX_OFFSET));
+    kit_pass(&kit, 100000);
+    assert_false(kit_has(&kit, FX_OFFSET));
+    assert_false(kit_has(&kit, FX_DEAD_LETTER));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +167,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_record_from_before_all_time_is_too_old, setup, teardown),
         cmocka_unit_test_setup_teardown(a_due_row_that_is_held_up_here_hides_no_other, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_stop_waits_for_no_dead_letter_that_only_waits_and_acknowledges_none, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
