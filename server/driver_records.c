@@ -1,6 +1,7 @@
 /* driver_records.c - records that wait until the engine accepts them, each partition in order. */
 #include "driver_internal.h"
 
+#include "engine_settings.h"
 #include "log.h"
 #include "raw_record.h"
 
@@ -38,6 +39,11 @@ void records_assign(struct driver *d, const struct assigned_message *message)
               LOG_FIELDS(log_text("topic", message->topic == TOPIC_TRIPS ? d->settings->trip_topic
                                                                          : d->settings->dlt_topic),
                          log_int("partition", message->partition)));
+    if (d->backlog_count > engine_settings_limits(d->settings).trackers) {
+        log_write(LOG_LEVEL_ALERT, "more partitions than an instance takes: not consumed",
+                  LOG_FIELDS(log_int("partition", message->partition),
+                             log_int("partitions", d->backlog_count)));
+    }
     event.as.partition.topic = message->topic;
     event.as.partition.partition = message->partition;
     event.as.partition.assignment = message->assignment;
