@@ -22,6 +22,7 @@ struct trip_sender {
     uint64_t delivered;
 };
 
+/* Connects; a broker that is down is waited for. */
 void trip_sender_open(struct trip_sender *sender, const char *bootstrap);
 /* Waits until everything is delivered, and closes. Harmless on one that is all zero. */
 void trip_sender_close(struct trip_sender *sender);
