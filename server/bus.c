@@ -261,11 +261,15 @@ struct bus *bus_open(const struct bus_options *options, char error[KAFKA_ERROR_T
         free(bus);
         return NULL;
     }
-    /* Until now handlers could run, but not pause: what they read ahead is bounded by the client's
-     * own prefetching. */
+    /* Until now handlers could run, but not pause: they are made up for here. */
     pthread_mutex_lock(&bus->mutex);
     bus->kafka = kafka;
     bus->is_open = true;
+    for (uint8_t t = 0; t < TOPIC_COUNT; t++) {
+        for (uint32_t i = 0; i < bus->consumers[t].count; i++) {
+            apply_pause(&bus->consumers[t], &bus->consumers[t].partitions[i], false);
+        }
+    }
     pthread_mutex_unlock(&bus->mutex);
     return bus;
 }
