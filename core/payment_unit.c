@@ -1,4 +1,4 @@
-/* payment_unit.c - the unit that a committing phase has outstanding, and small questions. */
+/* payment_unit.c - the unit that a committing phase has outstanding. */
 #include "payment_internal.h"
 
 #include "backoff.h"
@@ -142,83 +142,4 @@ void payment_unit(const struct payment *payment, const struct payment_config *co
         u->outcome.lease_ms = (int32_t)config->outbox_lease_ms;
         u->outcome.record.event_id = p->payment_id;
     }
-}
-
-#define SECOND_MS INT64_C(1000)
-#define MINUTE_MS (60 * SECOND_MS)
-#define HOUR_MS   (60 * MINUTE_MS)
-#define DAY_MS    (24 * HOUR_MS)
-
-struct payment_config payment_config_default(void)
-{
-    struct payment_config c = {
-        .claim_due_ms = 10 * MINUTE_MS,
-        .takeover_due_ms = 3 * MINUTE_MS,
-        .send_limit_ms = 120 * SECOND_MS,
-        .pg_longest_ms = 900 * SECOND_MS,
-        .absence_margin_ms = 300 * SECOND_MS,
-        .absent_again_ms = MINUTE_MS,
-        .recheck_ms = {HOUR_MS, DAY_MS, 15 * DAY_MS},
-        .upstream_backoff_ms = SECOND_MS,
-        .pg_backoff_ms = SECOND_MS,
-        .pg_backoff_max_ms = 5 * MINUTE_MS,
-        .cancel_key_age_ms = 14 * DAY_MS,
-        .lookup_fresh_ms = MINUTE_MS,
-        .outbox_lease_ms = 30 * SECOND_MS,
-        .max_fare_krw = 10000000,
-        .unknown_after = 10,
-        .upstream_retries = 3,
-        .ask_tries = 3,
-        .cancel_tries = 3,
-        .absent_needed = 2,
-        .adopt = 0,
-    };
-    return c;
-}
-
-bool payment_config_ok(const struct payment_config *config, int64_t pg_timeout_ms)
-{
-    const struct payment_config *c = config;
-    bool positive = c->send_limit_ms > 0 && c->pg_longest_ms > 0 && c->absence_margin_ms > 0 &&
-                    c->absent_again_ms > 0 && c->upstream_backoff_ms > 0 && c->pg_backoff_ms > 0 &&
-                    c->outbox_lease_ms > 0 && c->max_fare_krw > 0 && c->unknown_after > 0 &&
-                    c->absent_needed > 0 && pg_timeout_ms > 0;
-
-    return positive && c->claim_due_ms > c->send_limit_ms + pg_timeout_ms &&
-           c->takeover_due_ms > pg_timeout_ms && c->pg_backoff_max_ms >= c->pg_backoff_ms &&
-           c->recheck_ms[0] > 0 && c->recheck_ms[1] > c->recheck_ms[0] &&
-           c->recheck_ms[2] > c->recheck_ms[1] && c->cancel_key_age_ms > 0;
-}
-
-static const char *const phase_names[PHASE_COUNT] = {
-    "free",       "looking_up",  "lookup_wait",   "gated",     "opening",   "claiming",
-    "charging",   "charge_wait", "asking",        "ask_wait",  "finishing", "intending",
-    "cancelling", "cancel_wait", "cancel_asking", "numbering", "refunding", "taking",
-    "inspecting", "parking",     "holding",
-};
-
-const char *payment_phase_name(enum payment_phase phase)
-{
-    return (unsigned)phase < PHASE_COUNT ? phase_names[phase] : "?";
-}
-
-static const char *const dead_letter_names[DEAD_LETTER_REASON_COUNT] = {
-    "none",          "malformed",     "too_old",
-    "fare_refused",  "payer_refused", "pricing_trouble",
-    "users_trouble", "id_collision",  "unwritable",
-};
-
-const char *dead_letter_reason_name(enum dead_letter_reason reason)
-{
-    return (unsigned)reason < DEAD_LETTER_REASON_COUNT ? dead_letter_names[reason] : "?";
-}
-
-static const char *const alert_names[ALERT_COUNT] = {
-    "none",        "unknown", "needs_operator", "wrong_amount",
-    "credentials", "request", "holding",        "late_charge",
-};
-
-const char *payment_alert_name(enum payment_alert alert)
-{
-    return (unsigned)alert < ALERT_COUNT ? alert_names[alert] : "?";
 }

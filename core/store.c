@@ -147,9 +147,9 @@ static bool store_payment_ok(const struct unit_payment *payment, bool move,
                              const struct texts *texts)
 {
     return (!move || store_status_ok(payment->guard_status)) &&
-           !uuid_is_nil(&payment->row.payment_id) &&
-           payment->claimed_at <= INSTANT_CLEAR && payment->cancel_at <= INSTANT_CLEAR &&
-           store_payment_row_ok(&payment->row, texts) && store_outcome_ok(&payment->outcome, texts);
+           !uuid_is_nil(&payment->row.payment_id) && payment->claimed_at <= INSTANT_CLEAR &&
+           payment->cancel_at <= INSTANT_CLEAR && store_payment_row_ok(&payment->row, texts) &&
+           store_outcome_ok(&payment->outcome, texts);
 }
 
 static bool store_outbox_status_ok(uint8_t status)
