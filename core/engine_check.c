@@ -36,17 +36,20 @@ static void check_payments(const struct engine *e)
 static void check_others(const struct engine *e)
 {
     uint32_t outbox = 0;
+    uint32_t relay_taking = 0;
     uint32_t letters = 0;
 
     for (uint32_t i = 0; i < e->limits.outbox; i++) {
         outbox_check(&engine_outboxes(e)[i]);
         outbox += engine_outboxes(e)[i].phase != OUTBOX_PHASE_FREE;
+        relay_taking += engine_outboxes(e)[i].phase == OUTBOX_PHASE_TAKING;
     }
     for (uint32_t i = 0; i < e->limits.dead_letters; i++) {
         dead_letter_check(&engine_letters(e)[i]);
         letters += engine_letters(e)[i].phase != DEAD_LETTER_FREE;
     }
-    invariant(outbox == e->outbox_used && letters == e->letters_used);
+    invariant(outbox == e->outbox_used && relay_taking == e->relay_taking);
+    invariant(letters == e->letters_used);
     /* A record in flight can always become a dead letter. */
     invariant(e->letters_used + e->unacked <= e->limits.dead_letters);
 }

@@ -131,10 +131,13 @@ struct engine {
     struct leased_job jobs[JOB_COUNT];
     struct retry_all retry;
     int64_t relay_next_ms;
+    uint32_t relay_taking; /* due outbox rows whose takeover is not committed yet */
+    uint32_t outbox_hint;  /* where to look for a free slot */
     uint32_t probe_round;
     uint16_t probe_call_no;
     uint8_t probe_out;
     uint8_t relay_asking;
+    uint8_t relay_more;               /* the last page brought rows */
     uint8_t breaker_seen[GATE_COUNT]; /* states that notes have told of */
     uint8_t blocked[TOPIC_COUNT];
     uint8_t stopping;

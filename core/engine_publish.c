@@ -3,10 +3,14 @@
 
 #include <string.h>
 
+/* A free slot, searched from where the last one was found. */
 static uint32_t outbox_open(struct engine *e)
 {
-    for (uint32_t i = 0; e->outbox_used < e->limits.outbox && i < e->limits.outbox; i++) {
+    for (uint32_t n = 0; e->outbox_used < e->limits.outbox && n < e->limits.outbox; n++) {
+        uint32_t i = (e->outbox_hint + n) % e->limits.outbox;
+
         if (engine_outboxes(e)[i].phase == OUTBOX_PHASE_FREE) {
+            e->outbox_hint = i;
             return i;
         }
     }
@@ -19,12 +23,11 @@ static void drive(struct run *r, uint32_t slot, const struct outbox_event *event
     struct outbox *o = &engine_outboxes(e)[slot];
     struct outbox_output out;
     struct effect *fx;
-    bool was_free = o->phase == OUTBOX_PHASE_FREE;
 
+    e->outbox_used += o->phase == OUTBOX_PHASE_FREE;
+    e->relay_taking -= o->phase == OUTBOX_PHASE_TAKING;
     outbox_step(o, &e->config.outbox, e->now_ms, e->next_token, event, &out);
-    if (was_free) {
-        e->outbox_used++;
-    }
+    e->relay_taking += o->phase == OUTBOX_PHASE_TAKING;
     if (out.submit) {
         e->next_token++;
         lanes_enqueue(r, OWNER(OWNER_OUTBOX, slot), slot);
@@ -137,36 +140,45 @@ static bool in_work(const struct engine *e, const struct outbox_row *row)
 void publish_page(struct run *r)
 {
     struct engine *e = r->e;
+    uint32_t count = r->ev->as.page.count;
+    uint32_t taken = 0;
 
     invariant(e->relay_asking);
     e->relay_asking = 0;
-    for (uint32_t i = 0; i < r->ev->as.page.count && !e->stopping; i++) {
+    for (uint32_t i = 0; i < count && !e->stopping; i++) {
         struct outbox_event event = {.type = OUTBOX_EV_DUE, .row = &r->ev->as.page.rows[i].outbox};
-        uint32_t slot = outbox_open(e);
+        uint32_t slot = in_work(e, event.row) ? NO_SLOT : outbox_open(e);
 
-        if (slot == NO_SLOT) {
-            return;
-        }
-        if (!in_work(e, event.row)) {
+        if (slot != NO_SLOT) {
             drive(r, slot, &event);
+            taken++;
         }
     }
+    /* A page that brought something may not have been the last one. */
+    e->relay_more = taken > 0;
 }
 
-/* Polls for what others left; waits while every slot is in work. */
+/* Taken rows are no longer due only after their commit; half a table makes a page worth asking. */
+static bool relay_goes_on(const struct engine *e)
+{
+    return e->relay_more && e->relay_taking == 0 && e->outbox_used <= e->limits.outbox / 2;
+}
+
+/* Polls for what others left, and asks again at once while there is more. */
 void publish_poll(struct run *r)
 {
     struct engine *e = r->e;
     uint32_t room = e->limits.outbox - e->outbox_used;
     struct effect *fx;
 
-    if (e->now_ms < e->relay_next_ms) {
+    if (e->now_ms < e->relay_next_ms && !relay_goes_on(e)) {
         return;
     }
     e->relay_next_ms = e->now_ms + e->config.outbox_poll_ms;
     if (e->relay_asking || room == 0 || e->stopping) {
         return;
     }
+    e->relay_more = 0;
     e->relay_asking = 1;
     fx = engine_emit(r, FX_SCAN);
     fx->call_no = SCAN_OUTBOX_DUE;

@@ -151,6 +151,26 @@ static void the_relay_takes_what_others_left_and_marks_it_done(void **state)
     assert_int_equal(unit.as.outbox.row_id, 9);
 }
 
+static void the_relay_asks_for_the_next_page_when_this_one_is_taken(void **state)
+{
+    union store_row row;
+
+    (void)state;
+    memset(&row, 0, sizeof(row));
+    row.outbox.row_id = 9;
+    row.outbox.epoch = 1;
+    row.outbox.status = OUTBOX_READY;
+    row.outbox.topic = kit_text(&kit, "payment_events");
+    kit_pass(&kit, 1000);
+    page(SCAN_OUTBOX_DUE, &row, 1);
+    assert_false(kit_has(&kit, FX_SCAN));
+    kit_commit(&kit, UNIT_APPLIED);
+    assert_int_equal(kit_take(&kit, FX_SCAN).call_no, SCAN_OUTBOX_DUE);
+    page(SCAN_OUTBOX_DUE, &row, 1);
+    kit_pass(&kit, 1);
+    assert_false(kit_has(&kit, FX_SCAN));
+}
+
 static void trap_13_an_outage_opens_the_breaker_and_no_record_dies_of_it(void **state)
 {
     struct upstream_answer trouble = {.kind = UPSTREAM_TROUBLE};
@@ -367,6 +387,7 @@ int main(void)
         STORY(the_lease_is_released_when_the_rescue_has_nothing_left),
         STORY(the_rescue_goes_on_with_the_next_page_while_rows_are_inspected),
         STORY(the_relay_takes_what_others_left_and_marks_it_done),
+        STORY(the_relay_asks_for_the_next_page_when_this_one_is_taken),
         STORY(trap_13_an_outage_opens_the_breaker_and_no_record_dies_of_it),
         STORY(trouble_of_one_record_alone_makes_it_a_dead_letter),
         STORY(refused_credentials_open_the_breaker_and_look_ups_probe_it),
