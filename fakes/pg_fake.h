@@ -107,12 +107,14 @@ struct pg_fake_reply {
 
 struct pg_fake;
 
+/* Bytes that a PG with these limits needs. */
 size_t pg_fake_size(const struct pg_fake_limits *limits);
 
 /* Makes a PG without accounts in `block` (8-byte aligned). `config` is copied; it must be ok. */
 struct pg_fake *pg_fake_init(void *block, const struct pg_fake_limits *limits,
                              const struct pg_fake_config *config);
 
+/* The ledger behind the faults: to open accounts, and for the auditor. */
 struct pg_ledger *pg_fake_ledger(struct pg_fake *fake);
 const struct pg_ledger *pg_fake_ledger_view(const struct pg_fake *fake);
 

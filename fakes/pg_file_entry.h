@@ -30,6 +30,7 @@ enum pg_entry_read {
     PG_ENTRY_DAMAGED, /* wrong, though something follows it */
 };
 
+/* What a file begins with: magic and version. */
 void pg_file_header_make(uint8_t header[PG_FILE_HEADER_SIZE]);
 
 /* Writes the entry that begins at `offset` of the file; its size, 0: a text is too long. */

@@ -94,6 +94,7 @@ struct ledger_reply {
     uint8_t flags; /* KEY_NO_PG_ID, KEY_NOT_KRW */
 };
 
+/* The row of a slot or place that is in use. */
 struct ledger_order *ledger_order(const struct pg_ledger *ledger, slot order);
 struct ledger_key *ledger_key(const struct pg_ledger *ledger, slot key);
 struct ledger_pending *ledger_pending_at(const struct pg_ledger *ledger, uint32_t index);
@@ -101,6 +102,7 @@ struct ledger_pending *ledger_pending_at(const struct pg_ledger *ledger, uint32_
 /* Index of the account; PG_LEDGER_ACCOUNTS: unknown. */
 uint8_t ledger_account(const struct pg_ledger *ledger, uint64_t account);
 
+/* 0: this account has no such order. */
 slot ledger_order_find(const struct pg_ledger *ledger, const struct uuid *id, uint8_t account);
 /* 0: no room. */
 slot ledger_order_add(struct pg_ledger *ledger, const struct uuid *id, uint8_t account);
@@ -113,6 +115,7 @@ void ledger_pg_id(const struct ledger_order *order, char text[PG_LEDGER_PG_ID_SI
 slot ledger_order_named(const struct pg_ledger *ledger, const struct texts *texts,
                         const struct pg_ledger_request *request, uint8_t account);
 
+/* Of idempotency key, URL and account: what the PG replays by. */
 uint64_t ledger_key_hash(const struct texts *texts, const struct pg_ledger_request *request);
 /* 0: unknown, or kept long enough. */
 slot ledger_key_find(const struct pg_ledger *ledger, uint64_t hash, int64_t now_ms);
@@ -126,6 +129,7 @@ void ledger_pending_remove(struct pg_ledger *ledger, uint32_t index);
 /* Index of the next one to do; pending_count: none. */
 uint32_t ledger_pending_first(const struct pg_ledger *ledger);
 
+/* The order may be 0. */
 struct ledger_reply ledger_reply_error(slot order, uint8_t code);
 /* The payment of an order as it is, or as it was before its last change; NOT_FOUND_PAYMENT. */
 struct ledger_reply ledger_reply_payment(const struct pg_ledger *ledger, slot number, bool stale);

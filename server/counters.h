@@ -37,9 +37,11 @@ void counters_call(struct counters *counters, enum gateway_op op, uint8_t answer
 void counters_state(struct counters *counters, const struct engine *engine,
                     const struct texts *texts);
 
+/* An answered HTTP request. */
 void counters_request(struct counters *counters, enum http_endpoint endpoint, int http_status,
                       int64_t elapsed_us);
 
+/* Prometheus text; any thread. */
 void counters_render(struct counters *counters, FILE *out);
 
 #endif

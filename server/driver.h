@@ -60,10 +60,6 @@ bool driver_is_stopping(const struct driver *driver);
 /* Any thread: the breaker as it was after the last step. */
 enum breaker_state driver_breaker(const struct driver *driver, enum payment_gate gate);
 
-/*
- * Any thread but the engine's: retry-all (`topic` NULL: all), or an ignore of the row as it was
- * read. Waits for the engine's reply for up to DRIVER_ADMIN_MS.
- */
 #define DRIVER_ADMIN_MS 20000
 enum driver_admin_status {
     DRIVER_ADMIN_DONE = 1,
@@ -71,8 +67,14 @@ enum driver_admin_status {
     DRIVER_ADMIN_BUSY,
     DRIVER_ADMIN_NO_ANSWER, /* of the store or in time: it may still happen */
 };
+
+/*
+ * Any thread but the engine's: retry-all (`topic` NULL: all), or an ignore of the row as it was
+ * read. Waits for the engine's reply for up to DRIVER_ADMIN_MS.
+ */
 enum driver_admin_status driver_retry_all(struct driver *driver, const char *topic,
                                           struct http_retry_result *result);
+/* The same for the ignore of one row. */
 enum driver_admin_status driver_ignore(struct driver *driver, const struct failed_event_row *row);
 
 #endif

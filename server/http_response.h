@@ -47,6 +47,7 @@ struct http_response {
     bool must_close;       /* the connection cannot be used again */
 };
 
+/* An empty answer; clear frees what it came to hold. */
 void http_response_init(struct http_response *response);
 void http_response_clear(struct http_response *response);
 

@@ -12,6 +12,7 @@
 
 #include "store.h"
 
+/* Moves one text, or all of a row, to the other pool. False: that pool is full. */
 MUST_USE bool row_texts_move(text_id *id, const struct texts *from, struct texts *to);
 MUST_USE bool row_texts_payment(struct payment_row *row, const struct texts *from,
                                 struct texts *to);

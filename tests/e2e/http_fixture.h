@@ -62,6 +62,7 @@ void client_receive(int fd, struct reply *reply, bool has_body);
 /* True where the other side ends the connection without another byte. */
 bool client_is_ended(int fd);
 
+/* Frees what client_receive() put there. */
 void reply_clear(struct reply *reply);
 /* The header's value, copied to `value`; "" where it is absent. */
 void reply_header(const struct reply *reply, const char *name, char *value, size_t size);
