@@ -93,6 +93,8 @@ struct leased_job {
 
 struct retry_all {
     int64_t after_id;
+    int64_t since_ms; /* when it was asked for */
+    int64_t asked_ms; /* when the last page was asked for */
     uint32_t request;
     uint32_t retried;
     uint32_t refused;

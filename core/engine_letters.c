@@ -242,6 +242,7 @@ static void admin_retry_all(struct run *r, const struct engine_admin *admin)
     retry->active = 1;
     retry->more = 1;
     retry->request = admin->request;
+    retry->since_ms = r->e->now_ms;
     retry->topic = admin->topic;
 }
 
@@ -318,6 +319,11 @@ void admin_page(struct run *r)
         struct dead_letter_event event = {.type = DEAD_LETTER_EV_RETRY, .row = row};
         uint32_t slot;
 
+        /* Rows that came after the request are not its business: else it might never end. */
+        if (row->created_age_ms < retry->asked_ms - retry->since_ms) {
+            retry->more = 0;
+            return;
+        }
         if (!letters_have_room(e)) {
             return; /* asked again from after_id on */
         }
@@ -343,6 +349,7 @@ void admin_settle(struct run *r)
     }
     if (retry->more && letters_have_room(e) && !e->stopping) {
         retry->asking = 1;
+        retry->asked_ms = e->now_ms;
         fx = engine_emit(r, FX_SCAN);
         fx->call_no = SCAN_FAILED_EVENTS;
         fx->value = retry->after_id;

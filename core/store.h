@@ -141,7 +141,8 @@ struct failed_event_row {
     int64_t row_id;
     struct token token;
     int64_t origin_offset;
-    int64_t origin_at_ms; /* first timestamp of the record, Unix ms */
+    int64_t origin_at_ms;   /* first timestamp of the record, Unix ms */
+    int64_t created_age_ms; /* results only: store's now - created_at */
     int32_t origin_partition;
     uint32_t epoch;
     uint8_t status; /* enum failed_event_status */

@@ -86,7 +86,7 @@ bool model_failed_event_intern(const struct model_store *store, const struct tex
 }
 
 static void row_insert(struct model_store *store, const struct texts *texts,
-                       const struct unit *unit)
+                       const struct unit *unit, int64_t now_ms)
 {
     const struct failed_event_row *wanted = &unit->as.failed_event.row;
     struct model_tables *tables = model_tables(store);
@@ -95,6 +95,7 @@ static void row_insert(struct model_store *store, const struct texts *texts,
     *row = (struct model_failed_event){.token = unit->token,
                                        .origin_offset = wanted->origin_offset,
                                        .origin_at_ms = wanted->origin_at_ms,
+                                       .created_at = now_ms,
                                        .origin_partition = wanted->origin_partition,
                                        .epoch = 1,
                                        .status = wanted->status};
@@ -110,7 +111,7 @@ void model_failed_event_write(struct model_store *store, const struct texts *tex
                               const struct unit *unit, uint32_t place, int64_t now_ms)
 {
     if (place == UINT32_MAX) {
-        row_insert(store, texts, unit);
+        row_insert(store, texts, unit, now_ms);
         return;
     }
     const struct unit_failed_event *event = &unit->as.failed_event;
@@ -143,6 +144,7 @@ static bool row_read(const struct model_store *store, uint32_t place, struct tex
                                      .token = kept->token,
                                      .origin_offset = kept->origin_offset,
                                      .origin_at_ms = kept->origin_at_ms,
+                                     .created_age_ms = model_now(store) - kept->created_at,
                                      .origin_partition = kept->origin_partition,
                                      .epoch = kept->epoch,
                                      .status = kept->status,

@@ -66,6 +66,7 @@ struct model_failed_event {
     struct token token;
     int64_t origin_offset;
     int64_t origin_at_ms;
+    int64_t created_at;
     int32_t origin_partition;
     uint32_t epoch;
     text_id topic;

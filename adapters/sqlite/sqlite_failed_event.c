@@ -106,7 +106,7 @@ enum step sqlite_failed_event_move(struct sqlite_store *store, const struct unit
 }
 
 /* The columns that both statements have. False: the pool is full. */
-static bool failed_event_read(sqlite3_stmt *statement, struct texts *texts,
+static bool failed_event_read(sqlite3_stmt *statement, int64_t now_ms, struct texts *texts,
                               struct failed_event_row *row)
 {
     *row = (struct failed_event_row){0};
@@ -119,7 +119,8 @@ static bool failed_event_read(sqlite3_stmt *statement, struct texts *texts,
     row->status = failed_event_status_parse(column_name(statement, 7));
     row->has_key = sqlite3_column_int(statement, 8) != 0;
     row->has_body = sqlite3_column_int(statement, 9) != 0;
-    return column_text(statement, 10, texts, &row->topic);
+    row->created_age_ms = column_age(statement, 10, now_ms);
+    return column_text(statement, 11, texts, &row->topic);
 }
 
 enum store_status sqlite_failed_events(struct sqlite_store *store, const struct store_scan *scan,
@@ -138,7 +139,8 @@ enum store_status sqlite_failed_events(struct sqlite_store *store, const struct 
     bool full = false;
     int code = sqlite3_step(statement);
     while (code == SQLITE_ROW && !full) {
-        full = !failed_event_read(statement, page->texts, &page->rows[page->count].failed_event);
+        full = !failed_event_read(statement, store->now_ms, page->texts,
+                                  &page->rows[page->count].failed_event);
         if (!full) {
             page->count++;
             code = sqlite3_step(statement);
@@ -156,15 +158,16 @@ enum store_status sqlite_read_failed_event(struct store *base, int64_t row_id, s
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     sqlite3_stmt *statement = store->statements[SQL_FAILED_EVENT_BY_ROW];
+    sqlite_now_update(store);
     bind_int(statement, 1, row_id);
     int code = sqlite3_step(statement);
     enum store_status status = code == SQLITE_DONE ? STORE_NOT_FOUND : STORE_UNAVAILABLE;
     struct failed_event_row read;
-    if (code == SQLITE_ROW && failed_event_read(statement, texts, &read) &&
-        column_text(statement, 11, texts, &read.key) &&
-        column_text(statement, 12, texts, &read.body) &&
-        column_text(statement, 13, texts, &read.headers) &&
-        column_text(statement, 14, texts, &read.error)) {
+    if (code == SQLITE_ROW && failed_event_read(statement, store->now_ms, texts, &read) &&
+        column_text(statement, 12, texts, &read.key) &&
+        column_text(statement, 13, texts, &read.body) &&
+        column_text(statement, 14, texts, &read.headers) &&
+        column_text(statement, 15, texts, &read.error)) {
         *row = read;
         status = STORE_OK;
     }

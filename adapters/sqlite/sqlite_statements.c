@@ -94,13 +94,14 @@ static const char *const texts[SQL_COUNT] = {
     /* The first columns as in SQL_FAILED_EVENT_BY_ROW, without the large ones. */
     [SQL_FAILED_EVENTS] =
         "SELECT id, token_process, token_sequence, origin_offset, origin_at, origin_partition,"
-        " epoch, status, record_key IS NOT NULL, body IS NOT NULL, topic FROM failed_event"
+        " epoch, status, record_key IS NOT NULL, body IS NOT NULL, created_at, topic"
+        " FROM failed_event"
         " WHERE status = 'PENDING' AND id > ?1 AND (?2 IS NULL OR topic = ?2)"
         " ORDER BY id LIMIT ?3",
     [SQL_FAILED_EVENT_BY_ROW] =
         "SELECT id, token_process, token_sequence, origin_offset, origin_at, origin_partition,"
-        " epoch, status, record_key IS NOT NULL, body IS NOT NULL, topic, record_key, body,"
-        " headers, error_message FROM failed_event WHERE id = ?1",
+        " epoch, status, record_key IS NOT NULL, body IS NOT NULL, created_at, topic, record_key,"
+        " body, headers, error_message FROM failed_event WHERE id = ?1",
 
     /* CONTRACTS 7: insert, else only where the lock has run out; the row is never deleted. */
     [SQL_LEASE_TAKE] =

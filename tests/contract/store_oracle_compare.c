@@ -60,6 +60,7 @@ static void compare_failed_events(const struct failed_event_row *a,
     assert_true(token_equal(a->token, b->token));
     ASSERT_SAME(a, b, origin_offset);
     ASSERT_SAME(a, b, origin_at_ms);
+    ASSERT_SAME(a, b, created_age_ms);
     ASSERT_SAME(a, b, origin_partition);
     ASSERT_SAME(a, b, epoch);
     ASSERT_SAME(a, b, status);

@@ -152,6 +152,18 @@ static void retry_of_a_record_without_key_and_value_has_none_either(void **state
     assert_int_equal(rows[0].outbox.headers, TEXT_NONE);
 }
 
+static void dead_letter_tells_its_age_by_the_stores_clock(void **state)
+{
+    struct store_fixture *f = *state;
+    struct unit letter = suite_dead_letter(f, 7);
+    suite_expect(f, &letter, UNIT_APPLIED);
+    f->now_ms += 1234;
+    union store_row rows[STORE_PAGE_MAX];
+    assert_int_equal(suite_scan(f, SCAN_FAILED_EVENTS, 10, rows), 1);
+    assert_int_equal(rows[0].failed_event.created_age_ms, 1234);
+    assert_int_equal(read_event(f, 1).created_age_ms, 1234);
+}
+
 static void retry_sent_again_writes_one_record(void **state)
 {
     struct store_fixture *f = *state;
@@ -244,6 +256,7 @@ int store_suite_failed_events(void)
         SUITE_TEST(dead_letter_is_unique_by_all_parts_of_its_origin),
         SUITE_TEST(retry_goes_to_the_origin_topic_with_the_whole_record),
         SUITE_TEST(retry_of_a_record_without_key_and_value_has_none_either),
+        SUITE_TEST(dead_letter_tells_its_age_by_the_stores_clock),
         SUITE_TEST(retry_sent_again_writes_one_record),
         SUITE_TEST(only_a_pending_event_of_that_epoch_moves),
         SUITE_TEST(retry_with_an_event_id_in_use_leaves_the_event_pending),

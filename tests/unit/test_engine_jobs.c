@@ -300,6 +300,32 @@ static void retry_all_moves_every_pending_row_and_counts_the_refused(void **stat
     assert_int_equal(reply.count, 0);
 }
 
+/* A retried record that fails again is a new row: retry-all must not chase its own tail. */
+static void retry_all_leaves_rows_that_came_after_it(void **state)
+{
+    struct engine_event event = {.type = EV_ADMIN};
+    union store_row row;
+    struct effect reply;
+
+    (void)state;
+    memset(&row, 0, sizeof(row));
+    row.failed_event.row_id = 1;
+    row.failed_event.status = FAILED_EVENT_PENDING;
+    row.failed_event.created_age_ms = 60000;
+    event.as.admin.op = ADMIN_RETRY_ALL;
+    kit_step(&kit, &event);
+    page(SCAN_FAILED_EVENTS, &row, 1);
+    kit.now_ms += 500;
+    kit_commit(&kit, UNIT_APPLIED);
+    assert_true(kit_has(&kit, FX_SCAN));
+    row.failed_event.row_id = 2;
+    row.failed_event.created_age_ms = 400;
+    page(SCAN_FAILED_EVENTS, &row, 1);
+    reply = kit_take(&kit, FX_REPLY);
+    assert_int_equal(reply.call_no, REPLY_DONE);
+    assert_int_equal(reply.value, 1);
+}
+
 static void stop_drops_what_is_unclaimed_and_finishes_what_is_claimed(void **state)
 {
     struct engine_event stop = {.type = EV_STOP};
@@ -394,6 +420,7 @@ int main(void)
         STORY(a_claim_waits_while_the_pgs_breaker_is_open),
         STORY(operator_refund_is_for_unknown_only),
         STORY(retry_all_moves_every_pending_row_and_counts_the_refused),
+        STORY(retry_all_leaves_rows_that_came_after_it),
         STORY(stop_drops_what_is_unclaimed_and_finishes_what_is_claimed),
         STORY(a_snapshot_taken_in_flight_runs_on_to_the_same_history),
         STORY(a_limit_of_zero_or_too_much_has_no_size),
