@@ -1,12 +1,12 @@
 #include "bus_internal.h"
 
+#include "clock.h"
 #include "kafka_broker.h"
 #include "log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static struct bus_partition *find(struct bus_consumer *consumer, int32_t partition,
                                   uint32_t assignment)
@@ -74,11 +74,9 @@ static void forget(struct bus_consumer *consumer, const struct kafka_partition *
 /* Waits for bus_revoked(). False: it took too long, and the message is the taker's to free. */
 static bool await_revoked(struct bus *bus, struct revoked_message *message)
 {
-    struct timespec deadline;
+    const struct timespec deadline = clock_deadline(BUS_REVOKE_MS);
     bool is_done;
 
-    invariant(clock_gettime(CLOCK_REALTIME, &deadline) == 0);
-    deadline.tv_sec += BUS_REVOKE_MS / 1000;
     pthread_mutex_lock(&bus->mutex);
     while (!message->is_done &&
            pthread_cond_timedwait(&bus->revoked, &bus->mutex, &deadline) == 0) {
@@ -251,7 +249,7 @@ struct bus *bus_open(const struct bus_options *options, char error[KAFKA_ERROR_T
         free(bus);
         return NULL;
     }
-    invariant(pthread_cond_init(&bus->revoked, NULL) == 0); /* on Linux it only sets fields */
+    clock_condition_init(&bus->revoked);
     bus->inbox = options->inbox;
     bus->trip_topic = options->settings->trip_topic;
     kafka = open_clients(bus, options, error);

@@ -3,7 +3,9 @@
 #include "invariant.h"
 
 #include <sys/random.h>
-#include <time.h>
+
+#define NS_PER_S  1000000000L
+#define NS_PER_MS 1000000L
 
 static int64_t read_us(clockid_t clock)
 {
@@ -27,6 +29,30 @@ int64_t clock_unix_ms(void *context)
 {
     (void)context;
     return read_us(CLOCK_REALTIME) / 1000;
+}
+
+void clock_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    invariant(pthread_condattr_init(&attributes) == 0);
+    invariant(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    invariant(pthread_cond_init(condition, &attributes) == 0);
+    invariant(pthread_condattr_destroy(&attributes) == 0);
+}
+
+struct timespec clock_deadline(int64_t timeout_ms)
+{
+    struct timespec at;
+
+    invariant(timeout_ms >= 0 && clock_gettime(CLOCK_MONOTONIC, &at) == 0);
+    at.tv_sec += (time_t)(timeout_ms / 1000);
+    at.tv_nsec += (long)(timeout_ms % 1000) * NS_PER_MS;
+    if (at.tv_nsec >= NS_PER_S) {
+        at.tv_sec++;
+        at.tv_nsec -= NS_PER_S;
+    }
+    return at;
 }
 
 uint64_t clock_random(void)

@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* The thread goes round at least this often, so that liveness can be seen. */
 #define ROUND_MS 1000
 /* Wall and boot clock may drift apart by this much before instants follow a step. */
 #define CLOCK_STEP_MS  500
 #define SWEEP_PAUSE_MS 20
+/* The engine gives up by itself when the time is over: it may need a little longer. */
+#define STOP_GRACE_MS 1000
 
 void *driver_alloc(size_t size)
 {
@@ -164,21 +165,15 @@ static bool make_engine(struct driver *d)
 
 static bool make_locks(struct driver *d)
 {
-    pthread_condattr_t attributes;
-    bool ok;
-
     if (!inbox_init(&d->inbox)) {
         return false;
     }
-    invariant(pthread_mutex_init(&d->mutex, NULL) == 0 && pthread_condattr_init(&attributes) == 0);
-    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-         pthread_cond_init(&d->stopped, &attributes) == 0;
-    for (uint32_t i = 0; ok && i < ADMIN_SLOTS; i++) {
-        ok = pthread_cond_init(&d->admin[i].answered, &attributes) == 0;
+    invariant(pthread_mutex_init(&d->mutex, NULL) == 0);
+    clock_condition_init(&d->stopped);
+    for (uint32_t i = 0; i < ADMIN_SLOTS; i++) {
+        clock_condition_init(&d->admin[i].answered);
         d->admin[i].request = i;
     }
-    invariant(ok); /* on Linux it only sets fields */
-    pthread_condattr_destroy(&attributes);
     return true;
 }
 
@@ -227,11 +222,9 @@ void driver_stop(struct driver *d)
 
 bool driver_await_stopped(struct driver *d, int64_t timeout_ms)
 {
-    struct timespec deadline;
+    const struct timespec deadline = clock_deadline(timeout_ms + STOP_GRACE_MS);
     bool is_stopped;
 
-    invariant(clock_gettime(CLOCK_MONOTONIC, &deadline) == 0);
-    deadline.tv_sec += (time_t)(timeout_ms / 1000) + 1;
     pthread_mutex_lock(&d->mutex);
     while (!d->is_stopped && pthread_cond_timedwait(&d->stopped, &d->mutex, &deadline) == 0) {
     }

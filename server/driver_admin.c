@@ -1,8 +1,9 @@
 /* driver_admin.c - operators' requests: an HTTP thread waits, the engine thread replies. */
 #include "driver_internal.h"
 
+#include "clock.h"
+
 #include <string.h>
-#include <time.h>
 
 static struct admin_slot *slot_take(struct driver *d)
 {
@@ -45,10 +46,8 @@ static enum driver_admin_status ask(struct driver *d, struct admin_slot *slot,
                                     struct http_retry_result *result)
 {
     enum driver_admin_status status = DRIVER_ADMIN_NO_ANSWER;
-    struct timespec deadline;
+    const struct timespec deadline = clock_deadline(DRIVER_ADMIN_MS);
 
-    invariant(clock_gettime(CLOCK_MONOTONIC, &deadline) == 0);
-    deadline.tv_sec += DRIVER_ADMIN_MS / 1000;
     inbox_post(&d->inbox, &slot->message);
     pthread_mutex_lock(&d->mutex);
     while (!slot->is_done && pthread_cond_timedwait(&slot->answered, &d->mutex, &deadline) == 0) {
