@@ -63,8 +63,8 @@ void driver_step(struct driver *d, struct engine_event *event)
 
 static bool fits(const struct driver *d, uint32_t entries, size_t bytes, uint32_t share)
 {
-    uint32_t entries_max = d->texts_max / 2 * share;
-    size_t bytes_max = (size_t)texts_bytes_max(d->texts) / 2 * share;
+    size_t entries_max = (size_t)d->texts_max * share / 2;
+    size_t bytes_max = (size_t)texts_bytes_max(d->texts) * share / 2;
 
     return texts_count(d->texts) + entries <= entries_max &&
            texts_bytes_used(d->texts) + bytes <= bytes_max;

@@ -15,7 +15,10 @@ static void take_batch(struct driver *d, const struct batch_message *message)
         counters_batch(d->parts.counters, message->outcome, message->count, message->elapsed_us);
     }
     if (ok) {
-        ok = driver_has_room(d, message->count * 9, texts_bytes_used(message->texts), 2);
+        const struct row_texts_room room =
+            row_texts_results_room(message->results, message->count, message->texts);
+
+        ok = driver_has_room(d, room.entries, room.bytes, 2);
     }
     for (uint32_t i = 0; ok && i < message->count; i++) {
         if (message->results[i].has_row) {
@@ -36,9 +39,9 @@ static void take_page(struct driver *d, const struct scan_message *message)
 {
     struct engine_event event = {.type = EV_PAGE};
     uint32_t count = 0;
+    /* Of a page its rows are all that the pool holds. */
     bool ok = message->ok &&
-              driver_has_room(d, message->count * 9,
-                              message->texts == NULL ? 0 : texts_bytes_used(message->texts), 2);
+              driver_has_room(d, texts_count(message->texts), texts_bytes_used(message->texts), 2);
 
     while (ok && count < message->count &&
            row_texts_scanned(&message->rows[count], (enum scan_kind)message->kind, message->texts,

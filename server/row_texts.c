@@ -55,6 +55,40 @@ bool row_texts_unit(struct unit *unit, const struct texts *from, struct texts *t
     return false;
 }
 
+static void add_text(struct row_texts_room *room, text_id id, const struct texts *from)
+{
+    size_t len;
+
+    if (id == TEXT_NONE) {
+        return;
+    }
+    (void)texts_get(from, id, &len);
+    room->entries++;
+    room->bytes += len;
+}
+
+struct row_texts_room row_texts_results_room(const struct unit_result *results, uint32_t count,
+                                             const struct texts *from)
+{
+    struct row_texts_room room = {0};
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct payment_row *row = &results[i].row;
+
+        if (!results[i].has_row) {
+            continue;
+        }
+        add_text(&room, row->trip_id, from);
+        add_text(&room, row->user_id, from);
+        add_text(&room, row->method_id, from);
+        add_text(&room, row->pg_id, from);
+        add_text(&room, row->refund_pg_id, from);
+        add_text(&room, row->traceparent, from);
+        add_text(&room, row->code, from);
+    }
+    return room;
+}
+
 bool row_texts_scanned(union store_row *row, enum scan_kind kind, const struct texts *from,
                        struct texts *to)
 {

@@ -22,6 +22,19 @@ MUST_USE bool row_texts_failed_event(struct failed_event_row *row, const struct 
 /* Whatever its kind. An outcome's record has none yet: it is rendered in the other pool. */
 MUST_USE bool row_texts_unit(struct unit *unit, const struct texts *from, struct texts *to);
 
+/* Room in a pool of texts. */
+struct row_texts_room {
+    uint32_t entries;
+    size_t bytes;
+};
+
+/*
+ * The room that the rows of a committed batch need at most in another pool. A result without a
+ * row needs none, however many texts the batch itself had.
+ */
+struct row_texts_room row_texts_results_room(const struct unit_result *results, uint32_t count,
+                                             const struct texts *from);
+
 /* A row of a page of this kind (enum scan_kind). */
 MUST_USE bool row_texts_scanned(union store_row *row, enum scan_kind kind, const struct texts *from,
                                 struct texts *to);
