@@ -259,7 +259,8 @@ static void read_coordinates(const struct kafka_record *record, struct dead_lett
     letter->from_headers =
         read_big_endian(record_headers_last(headers, count, ORIGINAL_PARTITION), 4, &partition) &&
         read_big_endian(record_headers_last(headers, count, ORIGINAL_OFFSET), 8, &offset) &&
-        read_big_endian(record_headers_last(headers, count, ORIGINAL_TIMESTAMP), 8, &timestamp);
+        read_big_endian(record_headers_last(headers, count, ORIGINAL_TIMESTAMP), 8, &timestamp) &&
+        partition >= 0 && offset >= 0;
     letter->partition = letter->from_headers ? (int32_t)partition : record->partition;
     letter->offset = letter->from_headers ? offset : record->offset;
     letter->timestamp_ms = letter->from_headers ? timestamp : record->timestamp_ms;

@@ -43,8 +43,9 @@ MUST_USE bool dead_letter_codec_headers(const struct kafka_record *record, const
 struct dead_letter_decoded {
     /* Where a retry goes: never a name that ends in .DLT. */
     char topic[KAFKA_TOPIC_MAX + 1];
-    /* The coordinates of the last origin; where a header of theirs is missing or has another
-     * length than it should, the DLT record's own. Unique together with the topic. */
+    /* The coordinates of the last origin; where a header of theirs is missing, has another length
+     * than it should, or is a negative partition or offset, which no record has: the DLT record's
+     * own. Unique together with the topic. */
     int32_t partition;
     int64_t offset;
     int64_t timestamp_ms;

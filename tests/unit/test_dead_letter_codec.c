@@ -243,6 +243,29 @@ static void headers_of_another_length_leave_the_record_its_own_coordinates(void 
     }
 }
 
+static void an_origin_that_no_record_has_leaves_the_record_its_own_coordinates(void **state)
+{
+    (void)state;
+    const char *const names[] = {ORIGINAL "partition", ORIGINAL "offset"};
+    static const uint8_t lowest[8] = {0x80};
+    for (size_t i = 0; i < 2; i++) {
+        struct kafka_record origin = codec_record("hello", 5);
+        struct dead_letter_decoded letter;
+        bury(&origin, 77);
+        for (size_t j = 0; j < dlt.record.header_count; j++) {
+            if (record_headers_is(&dlt.list[j], names[i])) {
+                dlt.list[j].value = lowest;
+            }
+        }
+        assert_true(dead_letter_codec_read(&dlt.record, &letter));
+        assert_string_equal(letter.topic, "trip_events");
+        assert_false(letter.from_headers);
+        assert_int_equal(letter.partition, dlt.record.partition);
+        assert_int_equal(letter.offset, 77);
+        assert_int_equal(letter.first_timestamp_ms, origin.timestamp_ms);
+    }
+}
+
 static void a_second_round_keeps_the_first_timestamp_and_tells_the_last_origin(void **state)
 {
     (void)state;
@@ -404,6 +427,7 @@ int main(void)
         cmocka_unit_test(without_headers_the_dlt_s_own_name_and_coordinates_tell),
         cmocka_unit_test(without_a_topic_to_go_back_to_there_is_no_letter),
         cmocka_unit_test(headers_of_another_length_leave_the_record_its_own_coordinates),
+        cmocka_unit_test(an_origin_that_no_record_has_leaves_the_record_its_own_coordinates),
         cmocka_unit_test(a_second_round_keeps_the_first_timestamp_and_tells_the_last_origin),
         cmocka_unit_test(a_record_that_comes_round_for_ever_does_not_grow),
         cmocka_unit_test(headers_at_the_bounds_still_make_a_dead_letter_with_its_origin),
