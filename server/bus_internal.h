@@ -35,7 +35,10 @@ struct bus {
     const char *trip_topic;
 };
 
-/* Decodes a record into a message of its own; never NULL. Calls no other part of the bus. */
+/*
+ * Decodes a record into a message of its own; never NULL. Calls no other part of the bus. Of a dead
+ * letter it leaves out what exceeds the store's limits, and says so at the front of its error.
+ */
 struct record_message *bus_record_read(const struct bus_consumer *consumer,
                                        const struct kafka_partition *where,
                                        const struct kafka_record *record);

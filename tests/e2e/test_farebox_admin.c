@@ -256,6 +256,46 @@ static void the_same_dead_letter_twice_is_stored_once(void **state)
     farebox_process_stop(&process);
 }
 
+static void send_malformed(const char *key, size_t key_len)
+{
+    const struct kafka_outgoing record = {.topic = "trip_events",
+                                          .key = key,
+                                          .key_len = key_len,
+                                          .value = "hello",
+                                          .value_len = 5,
+                                          .partition = 1};
+    trip_sender_send(&sender, &record);
+    trip_sender_flush(&sender);
+}
+
+/* The dead letter is whole in the DLT; a row that could never be written would stop its partition.
+ */
+static void a_dead_letter_with_a_key_that_no_row_can_hold_is_stored_without_it(void **state)
+{
+    static char key[70000];
+    (void)state;
+    memset(key, 'k', sizeof(key));
+    farebox_process_start(&process);
+    send_malformed(key, sizeof(key));
+    await_rows(pending, 1);
+    send_malformed("next", 4);
+    await_rows("SELECT count(*) FROM failed_event WHERE kafka_key = 'next'"
+               " AND error_message LIKE 'malformed: %'",
+               1);
+    assert_int_equal(
+        farebox_audit_count(&audit, "SELECT count(*) FROM failed_event WHERE record_key IS NULL"
+                                    " AND body = CAST('hello' AS BLOB) AND origin_partition = 1"
+                                    " AND origin_offset = 0 AND topic = 'trip_events'"
+                                    " AND error_message LIKE 'key of 70000 bytes left out"
+                                    " (limit 65536); the whole record is in trip_events.DLT"
+                                    " partition 1 offset 0: malformed: %'"),
+        1);
+    expect_retried("/retry-all", 2);
+    /* Both are as malformed as they were. */
+    await_rows(stored, 4);
+    farebox_process_stop(&process);
+}
+
 static void an_ignored_dead_letter_stays_where_it_is(void **state)
 {
     (void)state;
@@ -374,6 +414,7 @@ int main(void)
         RULE(a_retry_that_is_too_old_by_its_first_timestamp_is_never_charged),
         RULE(retry_all_of_a_topic_leaves_the_others),
         RULE(the_same_dead_letter_twice_is_stored_once),
+        RULE(a_dead_letter_with_a_key_that_no_row_can_hold_is_stored_without_it),
         RULE(an_ignored_dead_letter_stays_where_it_is),
         RULE(nobody_without_the_token_changes_anything),
         RULE(an_outage_of_the_pg_is_a_lag_and_no_dead_letter),

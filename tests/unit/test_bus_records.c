@@ -150,6 +150,99 @@ static void a_dead_letter_without_origin_goes_back_where_trips_come_from(void **
     free(message);
 }
 
+static const struct kafka_header broke = {"kafka_dlt-exception-message",
+                                          (const uint8_t *)"it broke", 27, 8, true};
+
+/* A record of the DLT as it was sent, but for a part that is this long. */
+static struct kafka_record long_dead_letter(size_t key_len, size_t value_len)
+{
+    static uint8_t bytes[STORE_BODY_MAX + 1];
+    struct kafka_record record = record_of("trip_events.DLT", NULL);
+
+    record.key = bytes;
+    record.key_len = key_len;
+    record.value = bytes;
+    record.value_len = value_len;
+    record.has_value = true;
+    record.headers = &broke;
+    record.header_count = 1;
+    return record;
+}
+
+static void a_dead_letter_at_the_store_s_limits_is_kept_whole(void **state)
+{
+    const struct kafka_record record = long_dead_letter(STORE_KEY_MAX, STORE_BODY_MAX);
+    struct record_message *message = bus_record_read(&dead, &where, &record);
+    struct raw_record raw;
+
+    (void)state;
+    raw_record_decode(message->bytes, message->raw_len, &raw);
+    assert_int_equal(raw.record.key_len, STORE_KEY_MAX);
+    assert_int_equal(raw.record.value_len, STORE_BODY_MAX);
+    assert_string_equal(message->as.dead.error, "it broke");
+    free(message);
+}
+
+static void what_the_store_can_t_hold_of_a_dead_letter_is_left_out_and_named(void **state)
+{
+    struct kafka_record record = long_dead_letter(STORE_KEY_MAX + 1, STORE_BODY_MAX);
+    struct record_message *message = bus_record_read(&dead, &where, &record);
+    struct raw_record raw;
+
+    (void)state;
+    raw_record_decode(message->bytes, message->raw_len, &raw);
+    assert_false(raw.record.has_key);
+    assert_int_equal(raw.record.value_len, STORE_BODY_MAX);
+    assert_int_equal(raw.record.header_count, 1);
+    assert_string_equal(message->as.dead.error,
+                        "key of 65537 bytes left out (limit 65536); the whole record is in "
+                        "trip_events.DLT partition 2 offset 42: it broke");
+    assert_string_equal(message->as.dead.topic, "trip_events");
+    free(message);
+
+    record = long_dead_letter(70000, STORE_BODY_MAX + 1);
+    record.headers_cut = true;
+    record.header_count = 0;
+    message = bus_record_read(&dead, &where, &record);
+    raw_record_decode(message->bytes, message->raw_len, &raw);
+    assert_false(raw.record.has_key || raw.record.has_value);
+    assert_string_equal(message->as.dead.error,
+                        "key of 70000 bytes left out (limit 65536), "
+                        "value of 1048577 bytes left out (limit 1048576), "
+                        "some headers left out (limit 256, and 262144 bytes); "
+                        "the whole record is in trip_events.DLT partition 2 offset 42");
+    free(message);
+}
+
+static void a_note_before_a_long_error_ends_at_a_character_s_end(void **state)
+{
+    char error[DEAD_LETTER_TEXT_MAX + 1] = {0};
+    struct kafka_header header = broke;
+    struct kafka_record record = long_dead_letter(70000, 1);
+    size_t lens[3];
+
+    (void)state;
+    header.value = (const uint8_t *)error;
+    header.value_len = DEAD_LETTER_TEXT_MAX;
+    record.headers = &header;
+    for (size_t shift = 0; shift < 3; shift++) {
+        struct record_message *message;
+
+        memset(error, 'x', DEAD_LETTER_TEXT_MAX);
+        for (size_t at = shift; at + 3 <= DEAD_LETTER_TEXT_MAX; at += 3) {
+            memcpy(error + at, "\xec\x9b\x90", 3);
+        }
+        message = bus_record_read(&dead, &where, &record);
+        lens[shift] = strlen(message->as.dead.error);
+        assert_in_range(lens[shift], DEAD_LETTER_TEXT_MAX - 2, DEAD_LETTER_TEXT_MAX);
+        assert_memory_equal(message->as.dead.error, "key of 70000 bytes", 18);
+        assert_memory_equal(message->as.dead.error + lens[shift] - 3, "\xec\x9b\x90", 3);
+        free(message);
+    }
+    /* Each of the three places in a character was a limit once. */
+    assert_int_equal(lens[0] + lens[1] + lens[2], 3 * DEAD_LETTER_TEXT_MAX - 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +252,9 @@ int main(void)
         cmocka_unit_test(a_record_sent_back_keeps_its_first_timestamp),
         cmocka_unit_test(a_malformed_record_says_what_is_wrong),
         cmocka_unit_test(a_dead_letter_without_origin_goes_back_where_trips_come_from),
+        cmocka_unit_test(a_dead_letter_at_the_store_s_limits_is_kept_whole),
+        cmocka_unit_test(what_the_store_can_t_hold_of_a_dead_letter_is_left_out_and_named),
+        cmocka_unit_test(a_note_before_a_long_error_ends_at_a_character_s_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
