@@ -402,7 +402,9 @@ bool world_fault(struct sim *sim, enum world_fault fault)
     }
     sim->stats.faults[fault]++;
     history_add(sim, "fault", fault, 0, 0);
-    history_say(sim, WORLD_TRIP_NONE, "fault: %s", world_fault_name(fault));
+    if (fault != WF_BATCH_BOUNDARY) { /* nearly every step has one, and no story needs it */
+        history_say(sim, WORLD_TRIP_NONE, "fault: %s", world_fault_name(fault));
+    }
     return true;
 }
 
