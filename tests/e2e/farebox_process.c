@@ -53,6 +53,22 @@ char *process_read_file(const char *path, off_t start)
     return text;
 }
 
+bool process_file_holds(const char *path, const char *text)
+{
+    struct stat file;
+    char *bytes = stat(path, &file) == 0 ? process_read_file(path, 0) : NULL;
+    bool holds = bytes != NULL && memmem(bytes, (size_t)file.st_size, text, strlen(text)) != NULL;
+    free(bytes);
+    return holds;
+}
+
+void farebox_process_expect_untold(const struct farebox_process *process, const char *secret)
+{
+    if (process_file_holds(process->log, secret) || process_file_holds(process->out, secret)) {
+        fail_msg("the log or stdout tells '%s'", secret);
+    }
+}
+
 void farebox_process_show_log(const struct farebox_process *process)
 {
     char *log = process_read_file(process->log, 0);

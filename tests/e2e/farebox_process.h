@@ -74,6 +74,10 @@ char *farebox_process_read_log(const struct farebox_process *process);
 char *farebox_process_read_out(const struct farebox_process *process);
 /* Empties the log and stdout. */
 void farebox_process_forget_output(struct farebox_process *process);
+/* Fails where the log or stdout, of all starts, holds this secret. */
+void farebox_process_expect_untold(const struct farebox_process *process, const char *secret);
+/* True where the file holds these bytes; false too where there is no such file. */
+bool process_file_holds(const char *path, const char *text);
 /* Prints the log's end to the test's stderr. */
 void farebox_process_show_log(const struct farebox_process *process);
 

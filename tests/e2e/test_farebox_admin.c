@@ -17,9 +17,13 @@
 #include <string.h>
 #include <time.h>
 
-#define TRIPS   150
-#define HOUR_MS INT64_C(3600000)
-#define DAY_MS  (24 * HOUR_MS)
+#define TRIPS 150
+/* Of the right token and of a wrong one that is much like it. */
+#define TOKEN_START "0123456789abcdef-toke"
+/* How each of the fake users' billing keys begins. */
+#define BILLING_KEY "bk_"
+#define HOUR_MS     INT64_C(3600000)
+#define DAY_MS      (24 * HOUR_MS)
 
 static const char pending[] = "SELECT count(*) FROM failed_event WHERE status = 'PENDING'";
 static const char stored[] = "SELECT count(*) FROM failed_event";
@@ -36,19 +40,25 @@ static int setup(void **state)
     farebox_process_init(&process, kafka_broker_bootstrap(broker));
     farebox_process_hurry(&process);
     farebox_process_set(&process, "FAREBOX_ADMIN_TOKEN", "%s", FIXTURE_TOKEN);
+    farebox_process_set(&process, "FAREBOX_LOG_LEVEL", "debug");
     trip_sender_open(&sender, kafka_broker_bootstrap(broker));
     farebox_audit_init(&audit, process.store, process.ledger, kafka_broker_bootstrap(broker));
     return 0;
 }
 
+/* Whatever a test made go wrong, its output tells neither token nor billing key. */
 static int teardown(void **state)
 {
+    bool is_told = process_file_holds(process.log, TOKEN_START) ||
+                   process_file_holds(process.out, TOKEN_START) ||
+                   process_file_holds(process.log, BILLING_KEY) ||
+                   process_file_holds(process.out, BILLING_KEY);
     (void)state;
     trip_sender_close(&sender);
     farebox_process_clear(&process);
     farebox_audit_clear(&audit);
     kafka_broker_close(broker);
-    return 0;
+    return is_told ? -1 : 0;
 }
 
 static int64_t now_ms(void)

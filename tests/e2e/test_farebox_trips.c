@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How each of the fake users' billing keys begins. */
+#define BILLING_KEY "bk_"
+
 static struct kafka_broker *broker;
 static struct farebox_process process;
 static struct trip_sender sender;
@@ -77,6 +80,8 @@ static int open_all(void **state)
     broker = trip_sender_broker(TRIP_SENDER_PARTITIONS);
     farebox_process_init(&process, kafka_broker_bootstrap(broker));
     farebox_process_set(&process, "FAREBOX_FAKE_PG_DELAY_MAX_MS", "50");
+    farebox_process_set(&process, "FAREBOX_LOG_LEVEL", "debug");
+    farebox_process_set(&process, "FAREBOX_ADMIN_TOKEN", "%s", FIXTURE_TOKEN);
     farebox_process_start(&process);
     trip_sender_open(&sender, kafka_broker_bootstrap(broker));
     farebox_audit_init(&audit, process.store, process.ledger, kafka_broker_bootstrap(broker));
@@ -362,6 +367,56 @@ static void get_shows_each_payment(void **state)
     }
 }
 
+static bool holds(const void *bytes, size_t len, const char *secret)
+{
+    return len > 0 && memmem(bytes, len, secret, strlen(secret)) != NULL;
+}
+
+static void expect_no_secret(void *context, const struct kafka_record *record)
+{
+    (void)context;
+    assert_false(holds(record->value, record->value_len, BILLING_KEY));
+    assert_false(holds(record->key, record->key_len, BILLING_KEY));
+    for (size_t i = 0; i < record->header_count; i++) {
+        assert_false(holds(record->headers[i].value, record->headers[i].value_len, BILLING_KEY));
+    }
+}
+
+static void expect_no_secret_over_http(const char *line)
+{
+    struct reply reply;
+    http_client_ask(process.http_port, line, FIXTURE_AUTHORIZATION, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_null(strstr(reply.body, BILLING_KEY));
+    assert_null(strstr(reply.body, FIXTURE_TOKEN));
+    reply_clear(&reply);
+}
+
+/* The last one: of everything that the others made it do. The ledger, which is the PG's, has the
+ * keys: they were used. */
+static void no_billing_key_and_no_token_is_told_anywhere(void **state)
+{
+    static const char *const topics[] = {"payment_events", "trip_events.DLT"};
+    char wal[PROCESS_PATH_SIZE + 8];
+    (void)state;
+    assert_true(process_file_holds(process.ledger, BILLING_KEY));
+    assert_true(process_file_holds(process.log, "payment completed"));
+    farebox_process_expect_untold(&process, BILLING_KEY);
+    farebox_process_expect_untold(&process, FIXTURE_TOKEN);
+    (void)snprintf(wal, sizeof(wal), "%s-wal", process.store);
+    assert_true(process_file_holds(process.store, "trip-0001") ||
+                process_file_holds(wal, "trip-0001"));
+    assert_false(process_file_holds(process.store, BILLING_KEY));
+    assert_false(process_file_holds(wal, BILLING_KEY));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(trip_sender_read(kafka_broker_bootstrap(broker), topics[i], expect_no_secret,
+                                     NULL) > 0);
+    }
+    expect_no_secret_over_http("GET /metrics");
+    expect_no_secret_over_http("GET /actuator/health");
+    expect_no_secret_over_http("GET /internal/api/payments?tripId=trip-0001");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +425,7 @@ int main(void)
         cmocka_unit_test(trap_09_each_bad_record_is_a_dead_letter_as_it_was_sent),
         cmocka_unit_test(an_outcome_event_has_the_headers_that_consumers_route_on),
         cmocka_unit_test(get_shows_each_payment),
+        cmocka_unit_test(no_billing_key_and_no_token_is_told_anywhere),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
