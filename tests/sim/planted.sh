@@ -35,12 +35,14 @@ sim=$work/build/bin/farebox-sim
     exit 1
 }
 
+# Not as part of a repository that the temporary folder may lie in.
+export GIT_CEILING_DIRECTORIES=$work
 failed=0
 count=0
 for patch in "$source_dir"/sim/planted/*.patch; do
     name=$(basename "$patch" .patch)
     count=$((count + 1))
-    patch -s -p1 -d "$tree" <"$patch" || { echo "FAILED: $name does not apply"; exit 1; }
+    git -C "$tree" apply "$patch" || { echo "FAILED: $name does not apply"; exit 1; }
     build "$name"
     status=0
     "$sim" run --seeds "$seeds" --jobs 2 --quiet >"$work/out" 2>&1 || status=$?
@@ -51,7 +53,7 @@ for patch in "$source_dir"/sim/planted/*.patch; do
         echo "FAILED: $name was not caught in $seeds seeds (status $status)"
         failed=1
     fi
-    patch -s -R -p1 -d "$tree" <"$patch"
+    git -C "$tree" apply -R "$patch"
 done
 [ "$count" -ge 5 ] || { echo "FAILED: only $count planted defects"; failed=1; }
 exit $failed
