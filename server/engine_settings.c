@@ -60,6 +60,7 @@ static struct payment_config payment_of(const struct farebox_settings *settings)
     config.send_limit_ms = settings->send_limit_ms;
     config.pg_longest_ms = settings->pg_longest_ms;
     config.absence_margin_ms = settings->absence_margin_ms;
+    config.absent_again_ms = settings->absent_again_ms;
     for (int i = 0; i < PAYMENT_RECHECKS; i++) {
         config.recheck_ms[i] = settings->recheck_ms[i];
     }

@@ -95,6 +95,7 @@ struct farebox_settings {
     int64_t pg_timeout_ms;
     int64_t pg_longest_ms;
     int64_t absence_margin_ms;
+    int64_t absent_again_ms; /* between the two absent look-ups that count */
     int64_t recheck_ms[3];
     int64_t rescue_interval_ms;
     int64_t lease_most_ms;

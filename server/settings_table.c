@@ -127,6 +127,8 @@ const struct setting settings_table[] = {
           "Seconds after which the PG has surely finished a charge that it accepted."),
     GUARD("FAREBOX_ABSENCE_MARGIN_S", absence_margin_ms, 1, DAYS(1), "300",
           "Seconds of safety on top of it before an absent charge counts as absent."),
+    GUARD("FAREBOX_ABSENT_AGAIN_S", absent_again_ms, 1, DAYS(1), "60",
+          "Seconds between the two look-ups that must find a charge absent."),
     GUARD("FAREBOX_RECHECK_1_S", recheck_ms[0], 1, DAYS(30), "3600",
           "Seconds after which an absent charge is looked up again."),
     GUARD("FAREBOX_RECHECK_2_S", recheck_ms[1], 1, DAYS(30), "86400", "The same, second time."),

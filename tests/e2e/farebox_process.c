@@ -156,16 +156,17 @@ void farebox_process_init(struct farebox_process *process, const char *bootstrap
 void farebox_process_hurry(struct farebox_process *process)
 {
     static const char *const settings[][2] = {
-        {"FAREBOX_PG_TIMEOUT_S", "0.4"},        {"FAREBOX_SEND_LIMIT_S", "1"},
-        {"FAREBOX_CLAIM_DUE_S", "2"},           {"FAREBOX_TAKEOVER_DUE_S", "1"},
-        {"FAREBOX_PG_LONGEST_S", "0.4"},        {"FAREBOX_ABSENCE_MARGIN_S", "0.2"},
-        {"FAREBOX_RECHECK_1_S", "1"},           {"FAREBOX_RECHECK_2_S", "1.5"},
-        {"FAREBOX_RECHECK_3_S", "2"},           {"FAREBOX_RESCUE_INTERVAL_S", "0.5"},
-        {"FAREBOX_LEASE_MOST_S", "2"},          {"FAREBOX_LEASE_LEAST_S", "0"},
-        {"FAREBOX_OUTBOX_LEASE_S", "2"},        {"FAREBOX_OUTBOX_POLL_MS", "200"},
-        {"FAREBOX_PG_BACKOFF_MS", "50"},        {"FAREBOX_PG_BACKOFF_MAX_S", "0.5"},
-        {"FAREBOX_UPSTREAM_BACKOFF_MS", "50"},  {"FAREBOX_BREAKER_OPEN_MS", "200"},
-        {"FAREBOX_BREAKER_OPEN_MAX_MS", "500"}, {"FAREBOX_KAFKA_SESSION_S", "3.5"}};
+        {"FAREBOX_PG_TIMEOUT_S", "0.4"},      {"FAREBOX_SEND_LIMIT_S", "1"},
+        {"FAREBOX_CLAIM_DUE_S", "2"},         {"FAREBOX_TAKEOVER_DUE_S", "1"},
+        {"FAREBOX_PG_LONGEST_S", "0.4"},      {"FAREBOX_ABSENCE_MARGIN_S", "0.2"},
+        {"FAREBOX_ABSENT_AGAIN_S", "0.5"},    {"FAREBOX_RECHECK_1_S", "1"},
+        {"FAREBOX_RECHECK_2_S", "1.5"},       {"FAREBOX_RECHECK_3_S", "2"},
+        {"FAREBOX_RESCUE_INTERVAL_S", "0.5"}, {"FAREBOX_LEASE_MOST_S", "2"},
+        {"FAREBOX_LEASE_LEAST_S", "0"},       {"FAREBOX_OUTBOX_LEASE_S", "2"},
+        {"FAREBOX_OUTBOX_POLL_MS", "200"},    {"FAREBOX_PG_BACKOFF_MS", "50"},
+        {"FAREBOX_PG_BACKOFF_MAX_S", "0.5"},  {"FAREBOX_UPSTREAM_BACKOFF_MS", "50"},
+        {"FAREBOX_BREAKER_OPEN_MS", "200"},   {"FAREBOX_BREAKER_OPEN_MAX_MS", "500"},
+        {"FAREBOX_KAFKA_SESSION_S", "3.5"}};
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         farebox_process_set(process, settings[i][0], "%s", settings[i][1]);
     }

@@ -398,7 +398,7 @@ static void waits_that_protect_money_are_short_only_with_the_fake_pg(void **stat
         assert_non_null(strstr(errors.all, setting->name));
         assert_non_null(strstr(errors.all, "only with FAREBOX_PG=fake"));
     }
-    assert_int_equal(guards, 10);
+    assert_int_equal(guards, 11);
 }
 
 static void what_is_printed_loads_to_the_same(void **state)
