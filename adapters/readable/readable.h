@@ -1,7 +1,7 @@
 /*
  * readable.h - a copy of a record's bytes that a person can read in a TEXT column.
  *
- * Private to adapters/sqlite; the bytes themselves are kept in a BLOB column.
+ * Shared by the store adapters; the bytes themselves are kept in a BLOB column.
  */
 #ifndef FAREBOX_READABLE_H
 #define FAREBOX_READABLE_H

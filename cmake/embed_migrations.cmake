@@ -1,6 +1,7 @@
-# Writes migrations/NNNN_*.sql as C strings into OUT, so that the binary carries its schema.
+# embed_migrations(OUT PREFIX) writes migrations/NNNN_*.sql as C strings into OUT, so that the binary
+# carries its schema: PREFIX_migrations[], as PREFIX_migrate.h declares it.
 # Byte by byte, because a string literal may hold no more than 4095 characters.
-function(embed_migrations out)
+function(embed_migrations out prefix)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/migrations/*.sql)
   list(SORT files)
   set(arrays "")
@@ -26,11 +27,11 @@ function(embed_migrations out)
   endforeach()
   file(CONFIGURE OUTPUT ${out} @ONLY CONTENT
 "/* Made by embed_migrations.cmake from migrations/; do not edit. */
-#include \"sqlite_migrate.h\"
+#include \"${prefix}_migrate.h\"
 
 ${arrays}
-const struct sqlite_migration sqlite_migrations[] = {
+const struct ${prefix}_migration ${prefix}_migrations[] = {
 ${rows}};
-const int sqlite_migrations_count = ${expected};
+const int ${prefix}_migrations_count = ${expected};
 ")
 endfunction()

@@ -1,0 +1,89 @@
+#include "mysql_columns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool columns_next(MYSQL_RES *result, struct columns *row)
+{
+    row->values = mysql_fetch_row(result);
+    row->lens = row->values == NULL ? NULL : mysql_fetch_lengths(result);
+    return row->lens != NULL;
+}
+
+bool column_is_null(const struct columns *row, int at)
+{
+    return row->values[at] == NULL;
+}
+
+int64_t column_int(const struct columns *row, int at)
+{
+    return row->values[at] == NULL ? 0 : strtoll(row->values[at], NULL, 10);
+}
+
+uint64_t column_uint(const struct columns *row, int at)
+{
+    return row->values[at] == NULL ? 0 : strtoull(row->values[at], NULL, 10);
+}
+
+struct token column_token(const struct columns *row, int at)
+{
+    return (struct token){column_uint(row, at), column_uint(row, at + 1)};
+}
+
+int64_t column_age(const struct columns *row, int at, int64_t now_ms)
+{
+    return column_is_null(row, at) ? AGE_NONE : now_ms - column_int(row, at);
+}
+
+int64_t column_instant(const struct columns *row, int at)
+{
+    return column_is_null(row, at) ? AGE_NONE : column_int(row, at);
+}
+
+int64_t column_due_in(const struct columns *row, int at, int64_t now_ms)
+{
+    return column_is_null(row, at) ? DUE_NEVER : column_int(row, at) - now_ms;
+}
+
+const char *column_name(const struct columns *row, int at)
+{
+    return row->values[at] == NULL ? "" : row->values[at];
+}
+
+bool column_uuid(const struct columns *row, int at, struct uuid *id)
+{
+    if (column_is_null(row, at)) {
+        *id = (struct uuid){0};
+        return true;
+    }
+    return uuid_from_text(row->values[at], row->lens[at], id);
+}
+
+bool column_uuid_bytes(const struct columns *row, int at, struct uuid *id)
+{
+    *id = (struct uuid){0};
+    if (column_is_null(row, at)) {
+        return true;
+    }
+    if (row->lens[at] != sizeof(id->bytes)) {
+        return false;
+    }
+    memcpy(id->bytes, row->values[at], sizeof(id->bytes));
+    return true;
+}
+
+bool column_equals(const struct columns *row, int at, const char *bytes, size_t len)
+{
+    return row->values[at] != NULL && row->lens[at] == len &&
+           (len == 0 || memcmp(row->values[at], bytes, len) == 0);
+}
+
+bool column_text(const struct columns *row, int at, struct texts *texts, text_id *id)
+{
+    *id = TEXT_NONE;
+    if (column_is_null(row, at)) {
+        return true;
+    }
+    *id = texts_intern(texts, row->values[at], row->lens[at]);
+    return *id != TEXT_NONE;
+}

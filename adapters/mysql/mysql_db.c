@@ -1,0 +1,167 @@
+/* Statements, and what their errors mean. */
+#include "mysql_internal.h"
+
+#include <mysqld_error.h>
+#include <stdio.h>
+
+/* Client errors (2000 to 2999), and those after which the server has closed the connection, closes
+ * it, or will not work on it: shutdown, killed, idle too long (MySQL 8), Galera's "not ready". */
+static bool error_is_loss(unsigned code)
+{
+    switch (code) {
+    case ER_SERVER_SHUTDOWN:
+    case ER_UNKNOWN_COM_ERROR:
+    case ER_NET_READ_ERROR:
+    case ER_NET_READ_INTERRUPTED:
+    case ER_NET_ERROR_ON_WRITE:
+    case ER_NET_WRITE_INTERRUPTED:
+    case 1927: /* MariaDB: connection killed */
+    case 4031: /* MySQL: idle too long */
+        return true;
+    default:
+        return code >= 2000 && code < 3000;
+    }
+}
+
+/* Errors that the same statement meets for ever, whoever else is at work. */
+static bool error_is_lasting(unsigned code)
+{
+    switch (code) {
+    case ER_BAD_NULL_ERROR:
+    case ER_DUP_ENTRY:
+    case ER_WARN_DATA_OUT_OF_RANGE:
+    case WARN_DATA_TRUNCATED:
+    case ER_TRUNCATED_WRONG_VALUE:
+    case ER_TRUNCATED_WRONG_VALUE_FOR_FIELD:
+    case ER_DATA_TOO_LONG:
+    case ER_DATA_OUT_OF_RANGE:
+    case ER_NO_DEFAULT_FOR_FIELD:
+    case ER_NO_REFERENCED_ROW_2:
+    case 3819: /* MySQL: CHECK */
+    case 3988: /* MySQL: not in the column's character set */
+    case 4025: /* MariaDB: CHECK */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum step error_step(struct mysql_store *store)
+{
+    unsigned code = mysql_errno(store->db);
+    if (error_is_loss(code)) {
+        mysql_session_drop(store);
+        return STEP_ABORT;
+    }
+    return error_is_lasting(code) ? STEP_UNIT_ERROR : STEP_ABORT;
+}
+
+/* Statements here are one each, and none but a query has a result. */
+enum step mysql_run(struct mysql_store *store)
+{
+    store->changed = 0;
+    if (store->db == NULL || store->sql.failed) {
+        return STEP_ABORT;
+    }
+    if (mysql_real_query(store->db, store->sql.bytes, store->sql.len) != 0) {
+        return error_step(store);
+    }
+    store->changed = mysql_affected_rows(store->db);
+    return STEP_OK;
+}
+
+enum step mysql_select(struct mysql_store *store, MYSQL_RES **result)
+{
+    enum step step = mysql_run(store);
+    if (step != STEP_OK) {
+        return STEP_ABORT;
+    }
+    *result = mysql_store_result(store->db);
+    if (*result == NULL) {
+        (void)error_step(store);
+        return STEP_ABORT;
+    }
+    return STEP_OK;
+}
+
+/* A statement that may be sent twice, for nothing has happened before it. */
+static bool first_statement(struct mysql_store *store, const char *text)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!mysql_session_ready(store)) {
+            return false;
+        }
+        sql_clear(&store->sql);
+        sql_add(&store->sql, text);
+        if (mysql_run(store) == STEP_OK) {
+            return true;
+        }
+        if (store->db != NULL) {
+            mysql_undo(store);
+            return false;
+        }
+    }
+    return false;
+}
+
+/* `timestamp` is a session variable of both servers that NOW() obeys. */
+static bool test_clock_set(struct mysql_store *store)
+{
+    char text[64];
+    int64_t now_ms = store->options.now_ms(store->options.clock_context);
+    snprintf(text, sizeof(text), "SET timestamp = %lld.%03lld", (long long)(now_ms / 1000),
+             (long long)(now_ms % 1000));
+    return first_statement(store, text);
+}
+
+bool mysql_read_begin(struct mysql_store *store)
+{
+    if (store->options.now_ms != NULL) {
+        return test_clock_set(store);
+    }
+    return mysql_session_ready(store);
+}
+
+bool mysql_begin(struct mysql_store *store)
+{
+    if (store->options.now_ms != NULL && !test_clock_set(store)) {
+        return false;
+    }
+    return first_statement(store, "START TRANSACTION");
+}
+
+void mysql_undo(struct mysql_store *store)
+{
+    if (store->db != NULL && mysql_rollback(store->db) != 0) {
+        mysql_session_drop(store);
+    }
+}
+
+/* A deadlock at COMMIT is Galera's "another node was first": surely not committed. After any other
+ * error the COMMIT may have happened, or may yet happen. */
+enum batch_outcome mysql_end(struct mysql_store *store)
+{
+    if (mysql_commit(store->db) == 0) {
+        return BATCH_COMMITTED;
+    }
+    if (mysql_errno(store->db) == ER_LOCK_DEADLOCK) {
+        mysql_undo(store);
+        return BATCH_ABORTED;
+    }
+    mysql_session_drop(store);
+    return BATCH_UNKNOWN;
+}
+
+enum step mysql_judge_by_token(struct mysql_store *store, struct token token,
+                               enum unit_verdict otherwise, struct unit_result *result)
+{
+    MYSQL_RES *found = NULL;
+    if (mysql_select(store, &found) != STEP_OK) {
+        return STEP_ABORT;
+    }
+    struct columns row;
+    bool applied = columns_next(found, &row) && token_equal(column_token(&row, 0), token);
+    mysql_free_result(found);
+    result->verdict = (uint8_t)(applied ? UNIT_APPLIED : otherwise);
+    return STEP_OK;
+}

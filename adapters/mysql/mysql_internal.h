@@ -1,0 +1,120 @@
+/*
+ * mysql_internal.h - what the files of adapters/mysql share.
+ *
+ * The connection, the statement under construction, and the three ways in which one can end.
+ */
+#ifndef FAREBOX_MYSQL_INTERNAL_H
+#define FAREBOX_MYSQL_INTERNAL_H
+
+#include "mysql_columns.h"
+#include "mysql_sql.h"
+#include "mysql_store.h"
+
+#include <mysql.h>
+
+#define REASON_SIZE 400
+/* A text of the session's options, and the NUL. */
+#define OPTION_SIZE 512
+#define KEY_SIZE    160
+
+struct mysql_store {
+    struct store base; /* first: the port's handle */
+    MYSQL *db;         /* NULL: not connected */
+    struct sql sql;
+    uint64_t changed;                           /* rows that the last statement changed */
+    int64_t retry_at_ms;                        /* monotonic: no connection before this */
+    int32_t backoff_ms;                         /* 0: the last connection could be opened */
+    char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
+    struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
+    char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
+    struct mysql_store_options options; /* its texts point to the copies below */
+    char host[OPTION_SIZE];
+    char user[OPTION_SIZE];
+    char password[OPTION_SIZE];
+    char database[OPTION_SIZE];
+    char tls_ca[OPTION_SIZE];
+    char tls_cert[OPTION_SIZE];
+    char tls_key[OPTION_SIZE];
+};
+
+/* How a statement or a unit ended. */
+enum step {
+    STEP_OK = 1,
+    STEP_UNIT_ERROR, /* one of its units will never be written: a constraint, a value too long */
+    STEP_ABORT,      /* the batch, or the read, cannot go on now */
+};
+
+/* mysql_connect.c: opens store->db, or says why not; checks the server at each connect. */
+MUST_USE bool mysql_session_open(struct mysql_store *store, char *reason);
+/* Closes it, whatever its state; the server rolls back what is open. */
+void mysql_session_drop(struct mysql_store *store);
+/* Connects where there is no connection and the back-off is over. */
+MUST_USE bool mysql_session_ready(struct mysql_store *store);
+
+/* mysql_db.c: sends store->sql. A lost connection is dropped, so that store->db is NULL then. */
+enum step mysql_run(struct mysql_store *store);
+/* The same for a query; STEP_OK: `*result` is the caller's to free. */
+enum step mysql_select(struct mysql_store *store, MYSQL_RES **result);
+/* Starts a transaction, or a read, on a connection that works: connects again once. */
+MUST_USE bool mysql_begin(struct mysql_store *store);
+MUST_USE bool mysql_read_begin(struct mysql_store *store);
+/* Ends a transaction without its changes; drops the connection where that fails. */
+void mysql_undo(struct mysql_store *store);
+enum batch_outcome mysql_end(struct mysql_store *store);
+
+/* Places of units in the batch, in the order in which their rows are locked. */
+struct unit_group {
+    uint32_t count;
+    uint32_t at[STORE_BATCH_MAX];
+};
+
+/*
+ * The units of one kind, one file for each table. STEP_OK: each has its result in store->staged.
+ * STEP_UNIT_ERROR: one of them is the reason; alone in its group, it is the one.
+ */
+enum step mysql_payments_open(struct mysql_store *store, const struct store_batch *batch,
+                              const struct unit_group *group);
+enum step mysql_payments_move(struct mysql_store *store, const struct store_batch *batch,
+                              const struct unit_group *group);
+enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_batch *batch,
+                                const struct unit_group *group);
+enum step mysql_outbox_moves(struct mysql_store *store, const struct store_batch *batch,
+                             const struct unit_group *group);
+enum step mysql_failed_event_open(struct mysql_store *store, const struct texts *texts,
+                                  const struct unit *unit, struct unit_result *result);
+enum step mysql_failed_event_move(struct mysql_store *store, const struct unit *unit,
+                                  struct unit_result *result);
+enum step mysql_lease_write(struct mysql_store *store, const struct texts *texts,
+                            const struct unit *unit, struct unit_result *result);
+
+/*
+ * After a guarded write that changed nothing: applied if the row that store->sql (a query of the
+ * two token columns) finds carries the unit's token, else `otherwise`.
+ */
+enum step mysql_judge_by_token(struct mysql_store *store, struct token token,
+                               enum unit_verdict otherwise, struct unit_result *result);
+
+/* mysql_payment_sql.c: the statements of payments. */
+void mysql_payment_open_sql(struct mysql_store *store, const struct store_batch *batch,
+                            const struct unit_group *group);
+void mysql_payment_move_sql(struct mysql_store *store, const struct store_batch *batch,
+                            const struct unit_group *group);
+/* The columns that mysql_payment_row_read() takes, from column 0. */
+extern const char mysql_payment_columns[];
+
+/* The operations of the port. */
+enum batch_outcome mysql_store_submit(struct store *base, const struct store_batch *batch);
+enum store_status mysql_payments_due(struct mysql_store *store, const struct store_scan *scan,
+                                     struct store_page *page);
+enum store_status mysql_outbox_due(struct mysql_store *store, const struct store_scan *scan,
+                                   struct store_page *page);
+enum store_status mysql_failed_events(struct mysql_store *store, const struct store_scan *scan,
+                                      struct store_page *page);
+enum store_status mysql_outbox_purge(struct mysql_store *store, int64_t older_than_ms,
+                                     uint32_t limit, uint32_t *deleted);
+enum store_status mysql_payment_read(struct mysql_store *store, const char *trip_id, size_t len,
+                                     struct texts *texts, struct payment_view *view);
+enum store_status mysql_failed_event_read(struct mysql_store *store, int64_t row_id,
+                                          struct texts *texts, struct failed_event_row *row);
+
+#endif

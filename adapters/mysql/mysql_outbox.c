@@ -1,0 +1,338 @@
+/* Units and reads of the payment_outbox table. */
+#include "mysql_internal.h"
+#include "readable.h"
+
+static const char *const outbox_status_names[] = {
+    [OUTBOX_READY] = "READY", [OUTBOX_PUBLISHING] = "PUBLISHING", [OUTBOX_DONE] = "DONE"};
+
+static uint8_t outbox_status_parse(const char *name)
+{
+    switch (name[0]) {
+    case 'R':
+        return OUTBOX_READY;
+    case 'P':
+        return OUTBOX_PUBLISHING;
+    default:
+        return OUTBOX_DONE;
+    }
+}
+
+static bool has_outcome(const struct mysql_store *store, const struct store_batch *batch,
+                        uint32_t at)
+{
+    return store->staged[at].verdict == UNIT_APPLIED &&
+           batch->units[at].as.payment.outcome.type != OUTCOME_NONE;
+}
+
+/* The record of a payment's outcome, leased to its writer, in the transition's transaction. */
+static void outcome_values(struct mysql_store *store, const struct texts *texts,
+                           const struct unit *unit)
+{
+    const struct unit_outcome *outcome = &unit->as.payment.outcome;
+    const struct outbox_row *record = &outcome->record;
+    struct sql *sql = &store->sql;
+    sql_add(sql, "(NOW(6), NOW(6), ");
+    sql_text(sql, texts, unit->as.payment.row.trip_id);
+    sql_add(sql, ", ");
+    size_t len = 0;
+    const char *body = texts_get(texts, record->body, &len);
+    if (record->has_body != 0) {
+        sql_bytes(sql, store->readable,
+                  body == NULL ? 0 : readable_copy(body, len, store->readable));
+    } else {
+        sql_add(sql, "NULL");
+    }
+    sql_add(sql, ", 'PUBLISHING', ");
+    sql_text(sql, texts, record->topic);
+    sql_add(sql, ", ");
+    sql_uuid_bytes(sql, &record->event_id);
+    sql_add(sql, ", 1, ");
+    sql_uint(sql, unit->token.process);
+    sql_add(sql, ", ");
+    sql_uint(sql, unit->token.sequence);
+    sql_add(sql, ", " SQL_NOW " + ");
+    sql_delay(sql, outcome->lease_ms);
+    sql_add(sql, ", ");
+    sql_record_part(sql, texts, record->has_key, record->key);
+    sql_add(sql, ", ");
+    sql_record_part(sql, texts, record->has_body, record->body);
+    sql_add(sql, ", ");
+    sql_text(sql, texts, record->headers);
+    sql_add(sql, ", ");
+    sql_int(sql, record->record_at_ms);
+    sql_add(sql, ")");
+}
+
+/* One statement's worth of rows, from group->at[*i] on; `*rows` are in it. */
+static void outcomes_sql(struct mysql_store *store, const struct store_batch *batch,
+                         const struct unit_group *group, uint32_t *i, uint32_t *rows)
+{
+    struct sql *sql = &store->sql;
+    *rows = 0;
+    sql_clear(sql);
+    sql_add(sql,
+            "INSERT INTO payment_outbox (created_at, updated_at, aggregate_id, payload, status,"
+            " topic, event_id, epoch, token_process, token_sequence, due_at, record_key, body,"
+            " headers, record_at) VALUES ");
+    for (; *i < group->count && sql->len < SQL_CHUNK_LEN; ++*i) {
+        if (!has_outcome(store, batch, group->at[*i])) {
+            continue;
+        }
+        sql_add(sql, *rows == 0 ? "" : ", ");
+        outcome_values(store, batch->texts, &batch->units[group->at[*i]]);
+        ++*rows;
+    }
+    sql_add(sql, " ON DUPLICATE KEY UPDATE event_id = payment_outbox.event_id");
+}
+
+/* Sent again, the rows are there with their tokens; an event id of another unit is an error. */
+static enum step outcomes_verify(struct mysql_store *store, const struct store_batch *batch,
+                                 const struct unit_group *group)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        uint32_t at = group->at[i];
+        if (!has_outcome(store, batch, at)) {
+            continue;
+        }
+        const struct unit *unit = &batch->units[at];
+        struct unit_result result;
+        sql_clear(&store->sql);
+        sql_add(&store->sql, "SELECT token_process, token_sequence, epoch FROM payment_outbox"
+                             " WHERE event_id = ");
+        sql_uuid_bytes(&store->sql, &unit->as.payment.outcome.record.event_id);
+        if (mysql_judge_by_token(store, unit->token, UNIT_ERROR, &result) != STEP_OK) {
+            return STEP_ABORT;
+        }
+        if (result.verdict != UNIT_APPLIED) {
+            return STEP_UNIT_ERROR;
+        }
+    }
+    return STEP_OK;
+}
+
+enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_batch *batch,
+                                const struct unit_group *group)
+{
+    bool short_count = false;
+    uint32_t i = 0;
+    while (i < group->count) {
+        uint32_t rows = 0;
+        outcomes_sql(store, batch, group, &i, &rows);
+        if (rows == 0) {
+            break;
+        }
+        enum step step = mysql_run(store);
+        if (step != STEP_OK) {
+            return step;
+        }
+        short_count |= store->changed != rows;
+    }
+    return short_count ? outcomes_verify(store, batch, group) : STEP_OK;
+}
+
+static void move_values(struct sql *sql, const struct unit *unit, bool named)
+{
+    const struct unit_outbox *outbox = &unit->as.outbox;
+    if (outbox->row_id != 0) {
+        sql_int(sql, outbox->row_id);
+    } else {
+        sql_uuid_bytes(sql, &outbox->event_id);
+    }
+    sql_add(sql, named ? " AS n_key, " : ", ");
+    sql_name(sql, outbox_status_names[outbox->status]);
+    sql_add(sql, named ? " AS n_status, " : ", ");
+    sql_uint(sql, outbox->guard_epoch + 1);
+    sql_add(sql, named ? " AS n_epoch, " : ", ");
+    sql_uint(sql, unit->token.process);
+    sql_add(sql, named ? " AS n_process, " : ", ");
+    sql_uint(sql, unit->token.sequence);
+    sql_add(sql, named ? " AS n_sequence, " : ", ");
+    sql_uint(sql, outbox->attempts);
+    sql_add(sql, named ? " AS n_tries, " : ", ");
+    sql_delay(sql, outbox->due_in_ms);
+    sql_add(sql, named ? " AS n_due, " : ", ");
+    sql_name(sql, outbox_status_names[outbox->guard_status]);
+    sql_add(sql, named ? " AS n_guard, " : ", ");
+    sql_uint(sql, outbox->guard_epoch);
+    sql_add(sql, named ? " AS n_at" : "");
+}
+
+static void moves_sql(struct mysql_store *store, const struct store_batch *batch,
+                      const struct unit_group *group)
+{
+    struct sql *sql = &store->sql;
+    sql_clear(sql);
+    sql_add(sql, "UPDATE (");
+    for (uint32_t i = 0; i < group->count; i++) {
+        sql_add(sql, i == 0 ? "SELECT " : " UNION ALL SELECT ");
+        move_values(sql, &batch->units[group->at[i]], i == 0);
+    }
+    sql_add(sql, ") AS u STRAIGHT_JOIN payment_outbox AS o ON o.");
+    bool by_row = batch->units[group->at[0]].as.outbox.row_id != 0;
+    sql_add(sql, by_row ? "id = u.n_key" : "event_id = u.n_key");
+    sql_add(sql, " SET o.status = u.n_status, o.epoch = u.n_epoch, o.token_process = u.n_process,"
+                 " o.token_sequence = u.n_sequence, o.attempts = u.n_tries,"
+                 " o.due_at = " SQL_NOW " + u.n_due, o.updated_at = NOW(6),"
+                 " o.done_at = CASE WHEN u.n_status = _binary'DONE' THEN " SQL_NOW " END"
+                 " WHERE CAST(o.status AS BINARY) = u.n_guard AND o.epoch = u.n_at");
+}
+
+/* Tokens by key, where the count says that some units changed nothing. */
+static enum step moves_judge(struct mysql_store *store, const struct store_batch *batch,
+                             const struct unit_group *group)
+{
+    enum step step = STEP_OK;
+    for (uint32_t i = 0; i < group->count && step == STEP_OK; i++) {
+        uint32_t at = group->at[i];
+        const struct unit *unit = &batch->units[at];
+        struct sql *sql = &store->sql;
+        sql_clear(sql);
+        sql_add(sql, "SELECT token_process, token_sequence FROM payment_outbox WHERE ");
+        if (unit->as.outbox.row_id != 0) {
+            sql_add(sql, "id = ");
+            sql_int(sql, unit->as.outbox.row_id);
+        } else {
+            sql_add(sql, "event_id = ");
+            sql_uuid_bytes(sql, &unit->as.outbox.event_id);
+        }
+        step = mysql_judge_by_token(store, unit->token, UNIT_REFUSED, &store->staged[at]);
+    }
+    return step;
+}
+
+enum step mysql_outbox_moves(struct mysql_store *store, const struct store_batch *batch,
+                             const struct unit_group *group)
+{
+    moves_sql(store, batch, group);
+    enum step step = mysql_run(store);
+    if (step != STEP_OK) {
+        return step;
+    }
+    if (store->changed != group->count) {
+        return moves_judge(store, batch, group);
+    }
+    for (uint32_t i = 0; i < group->count; i++) {
+        store->staged[group->at[i]].verdict = UNIT_APPLIED;
+    }
+    return STEP_OK;
+}
+
+/* Places in the scan's columns. */
+enum outbox_column {
+    COLUMN_NOW,
+    COLUMN_ROW_ID,
+    COLUMN_EVENT_ID,
+    COLUMN_TOKEN,
+    COLUMN_DUE_AT = 5,
+    COLUMN_RECORD_AT,
+    COLUMN_EPOCH,
+    COLUMN_ATTEMPTS,
+    COLUMN_STATUS,
+    COLUMN_TOPIC,
+    COLUMN_KEY,
+    COLUMN_BODY,
+    COLUMN_HEADERS,
+};
+
+/* False: the pool is full, or the event id is not a UUID. */
+static bool row_read(const struct columns *from, struct texts *texts, struct outbox_row *row)
+{
+    *row = (struct outbox_row){0};
+    if (!column_uuid_bytes(from, COLUMN_EVENT_ID, &row->event_id) ||
+        !column_text(from, COLUMN_TOPIC, texts, &row->topic) ||
+        !column_text(from, COLUMN_KEY, texts, &row->key) ||
+        !column_text(from, COLUMN_BODY, texts, &row->body) ||
+        !column_text(from, COLUMN_HEADERS, texts, &row->headers)) {
+        return false;
+    }
+    row->row_id = column_int(from, COLUMN_ROW_ID);
+    row->token = column_token(from, COLUMN_TOKEN);
+    row->due_in_ms = column_due_in(from, COLUMN_DUE_AT, column_int(from, COLUMN_NOW));
+    row->record_at_ms = column_int(from, COLUMN_RECORD_AT);
+    row->epoch = (uint32_t)column_uint(from, COLUMN_EPOCH);
+    row->attempts = (uint16_t)column_uint(from, COLUMN_ATTEMPTS);
+    row->status = outbox_status_parse(column_name(from, COLUMN_STATUS));
+    row->has_key = row->key != TEXT_NONE;
+    row->has_body = row->body != TEXT_NONE;
+    return true;
+}
+
+#define OUTBOX_DUE_WHERE " FROM payment_outbox WHERE status <> 'DONE' AND due_at <= " SQL_NOW
+
+/* Ids of the rows that fit into a page, for their bytes may be many times what a page may hold. */
+static enum step page_ids(struct mysql_store *store, uint32_t limit, int64_t *ids, uint32_t *count)
+{
+    struct sql *sql = &store->sql;
+    sql_clear(sql);
+    sql_add(sql, "SELECT id, COALESCE(LENGTH(record_key), 0) + COALESCE(LENGTH(body), 0)"
+                 " + COALESCE(LENGTH(headers), 0)" OUTBOX_DUE_WHERE " ORDER BY due_at, id LIMIT ");
+    sql_uint(sql, limit);
+    MYSQL_RES *rows = NULL;
+    if (mysql_select(store, &rows) != STEP_OK) {
+        return STEP_ABORT;
+    }
+    struct columns from;
+    int64_t bytes = 0;
+    *count = 0;
+    while (*count < limit && columns_next(rows, &from)) {
+        bytes += column_int(&from, 1);
+        if (*count > 0 && bytes > STORE_PAGE_BYTES_MAX) {
+            break;
+        }
+        ids[(*count)++] = column_int(&from, 0);
+    }
+    mysql_free_result(rows);
+    return STEP_OK;
+}
+
+enum store_status mysql_outbox_due(struct mysql_store *store, const struct store_scan *scan,
+                                   struct store_page *page)
+{
+    int64_t ids[STORE_PAGE_MAX];
+    uint32_t count = 0;
+    if (page_ids(store, scan->limit, ids, &count) != STEP_OK) {
+        return STORE_UNAVAILABLE;
+    }
+    if (count == 0) {
+        return STORE_OK;
+    }
+    struct sql *sql = &store->sql;
+    sql_clear(sql);
+    sql_add(sql, "SELECT " SQL_NOW ", id, event_id, token_process, token_sequence, due_at,"
+                 " record_at, epoch, attempts, status, topic, record_key, body,"
+                 " headers" OUTBOX_DUE_WHERE " AND id IN (");
+    for (uint32_t i = 0; i < count; i++) {
+        sql_add(sql, i == 0 ? "" : ", ");
+        sql_int(sql, ids[i]);
+    }
+    sql_add(sql, ") ORDER BY due_at, id");
+    MYSQL_RES *rows = NULL;
+    if (mysql_select(store, &rows) != STEP_OK) {
+        return STORE_UNAVAILABLE;
+    }
+    struct columns from;
+    bool full = false;
+    while (!full && columns_next(rows, &from)) {
+        full = !row_read(&from, page->texts, &page->rows[page->count].outbox);
+        page->count += full ? 0 : 1;
+    }
+    mysql_free_result(rows);
+    return full && page->count == 0 ? STORE_UNAVAILABLE : STORE_OK;
+}
+
+enum store_status mysql_outbox_purge(struct mysql_store *store, int64_t older_than_ms,
+                                     uint32_t limit, uint32_t *deleted)
+{
+    struct sql *sql = &store->sql;
+    sql_clear(sql);
+    sql_add(sql, "DELETE FROM payment_outbox WHERE done_at < " SQL_NOW " - ");
+    sql_delay(sql, older_than_ms == DUE_NEVER ? DUE_NEVER - 1 : older_than_ms);
+    sql_add(sql, " AND status = 'DONE' ORDER BY done_at, id LIMIT ");
+    sql_uint(sql, limit);
+    if (mysql_run(store) != STEP_OK) {
+        mysql_undo(store);
+        return STORE_UNAVAILABLE;
+    }
+    *deleted = (uint32_t)store->changed;
+    return STORE_OK;
+}

@@ -1,0 +1,162 @@
+#include "mysql_sql.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIZE_FIRST (64u << 10)
+/* Delays beyond a century are cut to it, so that instants cannot overflow. */
+#define DELAY_MAX_MS INT64_C(3155760000000)
+
+void sql_clear(struct sql *sql)
+{
+    sql->len = 0;
+    sql->failed = false;
+}
+
+void sql_free(struct sql *sql)
+{
+    free(sql->bytes);
+    *sql = (struct sql){0};
+}
+
+/* Room for `len` more bytes. */
+static bool reserve(struct sql *sql, size_t len)
+{
+    if (sql->failed || len > SQL_LEN_MAX - sql->len) {
+        sql->failed = true;
+        return false;
+    }
+    size_t size = sql->size == 0 ? SIZE_FIRST : sql->size;
+    while (size < sql->len + len) {
+        size *= 2;
+    }
+    if (size > sql->size) {
+        char *bytes = realloc(sql->bytes, size);
+        if (bytes == NULL) {
+            sql->failed = true;
+            return false;
+        }
+        sql->bytes = bytes;
+        sql->size = size;
+    }
+    return true;
+}
+
+static void append(struct sql *sql, const char *bytes, size_t len)
+{
+    if (len > 0 && reserve(sql, len)) {
+        memcpy(sql->bytes + sql->len, bytes, len);
+        sql->len += len;
+    }
+}
+
+void sql_add(struct sql *sql, const char *text)
+{
+    append(sql, text, strlen(text));
+}
+
+void sql_int(struct sql *sql, int64_t value)
+{
+    char text[24];
+    append(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
+}
+
+void sql_uint(struct sql *sql, uint64_t value)
+{
+    char text[24];
+    append(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, value));
+}
+
+/* Bytes above 0x7F stay: no character of UTF-8 has a quote or a backslash in it. */
+void sql_quoted(struct sql *sql, const char *bytes, size_t len)
+{
+    if (!reserve(sql, len + 2)) {
+        return;
+    }
+    sql_add(sql, "'");
+    size_t from = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != '\'' && bytes[i] != '\\' && bytes[i] != '\0') {
+            continue;
+        }
+        append(sql, bytes + from, i - from);
+        append(sql, "\\", 1);
+        append(sql, bytes[i] == '\0' ? "0" : &bytes[i], 1);
+        from = i + 1;
+    }
+    append(sql, bytes + from, len - from);
+    sql_add(sql, "'");
+}
+
+void sql_bytes(struct sql *sql, const char *bytes, size_t len)
+{
+    sql_add(sql, "_binary");
+    sql_quoted(sql, bytes, len);
+}
+
+void sql_name(struct sql *sql, const char *name)
+{
+    sql_bytes(sql, name, strlen(name));
+}
+
+void sql_text(struct sql *sql, const struct texts *texts, text_id id)
+{
+    size_t len = 0;
+    const char *bytes = texts_get(texts, id, &len);
+    if (bytes == NULL) {
+        sql_add(sql, "NULL");
+        return;
+    }
+    sql_bytes(sql, bytes, len);
+}
+
+void sql_key(struct sql *sql, const struct texts *texts, text_id id)
+{
+    size_t len = 0;
+    const char *bytes = texts_get(texts, id, &len);
+    sql_quoted(sql, bytes == NULL ? "" : bytes, len);
+}
+
+void sql_record_part(struct sql *sql, const struct texts *texts, uint8_t has, text_id id)
+{
+    if (has != 0 && id == TEXT_NONE) {
+        sql_add(sql, "''");
+        return;
+    }
+    sql_text(sql, texts, has == 0 ? TEXT_NONE : id);
+}
+
+void sql_uuid(struct sql *sql, const struct uuid *id)
+{
+    char text[UUID_TEXT_SIZE];
+    uuid_format(id, text);
+    sql_quoted(sql, text, UUID_TEXT_SIZE - 1);
+}
+
+void sql_uuid_bytes(struct sql *sql, const struct uuid *id)
+{
+    if (uuid_is_nil(id)) {
+        sql_add(sql, "NULL");
+        return;
+    }
+    char text[2 * sizeof(id->bytes) + 4] = "x'";
+    for (size_t i = 0; i < sizeof(id->bytes); i++) {
+        snprintf(text + 2 + 2 * i, 3, "%02x", id->bytes[i]);
+    }
+    sql_add(sql, text);
+    sql_add(sql, "'");
+}
+
+void sql_delay(struct sql *sql, int64_t due_in_ms)
+{
+    if (due_in_ms == DUE_NEVER) {
+        sql_add(sql, "NULL");
+        return;
+    }
+    if (due_in_ms > DELAY_MAX_MS) {
+        due_in_ms = DELAY_MAX_MS;
+    }
+    sql_int(sql, due_in_ms < -DELAY_MAX_MS ? -DELAY_MAX_MS : due_in_ms);
+}

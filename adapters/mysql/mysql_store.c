@@ -1,0 +1,192 @@
+#include "mysql_store.h"
+
+#include "mysql_internal.h"
+#include "mysql_migrate.h"
+#include "readable.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int mysql_store_schema_version(void)
+{
+    return mysql_migrations_count;
+}
+
+static enum store_status scan_once(struct mysql_store *store, const struct store_scan *scan,
+                                   struct store_page *page)
+{
+    page->count = 0;
+    if (!mysql_read_begin(store)) {
+        return STORE_UNAVAILABLE;
+    }
+    switch ((enum scan_kind)scan->kind) {
+    case SCAN_PAYMENTS_DUE:
+        return mysql_payments_due(store, scan, page);
+    case SCAN_OUTBOX_DUE:
+        return mysql_outbox_due(store, scan, page);
+    case SCAN_FAILED_EVENTS:
+        return mysql_failed_events(store, scan, page);
+    }
+    invariant(false);
+    return STORE_UNAVAILABLE;
+}
+
+/* Reads are repeated once where the connection was lost: perhaps only since the last call. */
+static bool lost(const struct mysql_store *store, enum store_status status)
+{
+    return status == STORE_UNAVAILABLE && store->db == NULL;
+}
+
+static enum store_status scan(struct store *base, const struct store_scan *scan,
+                              struct store_page *page)
+{
+    struct mysql_store *store = (struct mysql_store *)base;
+    invariant(scan->limit <= STORE_PAGE_MAX);
+    enum store_status status = scan_once(store, scan, page);
+    if (lost(store, status)) {
+        status = scan_once(store, scan, page);
+    }
+    if (status != STORE_OK) {
+        page->count = 0;
+    }
+    return status;
+}
+
+static enum store_status purge(struct store *base, enum purge_kind kind, int64_t older_than_ms,
+                               uint32_t limit, uint32_t *deleted)
+{
+    struct mysql_store *store = (struct mysql_store *)base;
+    invariant(kind == PURGE_OUTBOX_DONE && older_than_ms >= 0);
+    if (!mysql_read_begin(store)) {
+        return STORE_UNAVAILABLE;
+    }
+    return mysql_outbox_purge(store, older_than_ms, limit, deleted);
+}
+
+static enum store_status read_payment(struct store *base, const char *trip_id, size_t len,
+                                      struct texts *texts, struct payment_view *view)
+{
+    struct mysql_store *store = (struct mysql_store *)base;
+    enum store_status status = STORE_UNAVAILABLE;
+    for (int i = 0; i < 2 && (i == 0 || lost(store, status)); i++) {
+        if (mysql_read_begin(store)) {
+            status = mysql_payment_read(store, trip_id, len, texts, view);
+        }
+    }
+    return status;
+}
+
+static enum store_status read_failed_event(struct store *base, int64_t row_id, struct texts *texts,
+                                           struct failed_event_row *row)
+{
+    struct mysql_store *store = (struct mysql_store *)base;
+    enum store_status status = STORE_UNAVAILABLE;
+    for (int i = 0; i < 2 && (i == 0 || lost(store, status)); i++) {
+        if (mysql_read_begin(store)) {
+            status = mysql_failed_event_read(store, row_id, texts, row);
+        }
+    }
+    return status;
+}
+
+/* The password does not stay in freed memory. */
+static void store_close(struct store *base)
+{
+    struct mysql_store *store = (struct mysql_store *)base;
+    mysql_session_drop(store);
+    sql_free(&store->sql);
+    free(store->readable);
+    volatile char *password = store->password;
+    for (size_t i = 0; i < sizeof(store->password); i++) {
+        password[i] = '\0';
+    }
+    free(store);
+}
+
+static const struct store_ops operations = {
+    .submit = mysql_store_submit,
+    .scan = scan,
+    .purge = purge,
+    .read_payment = read_payment,
+    .read_failed_event = read_failed_event,
+    .close = store_close,
+};
+
+static bool text_copy(char *to, const char *from)
+{
+    return snprintf(to, OPTION_SIZE, "%s", from == NULL ? "" : from) < OPTION_SIZE;
+}
+
+static bool options_copy(struct mysql_store *store, const struct mysql_store_options *options)
+{
+    store->options = *options;
+    store->options.password = NULL;
+    return text_copy(store->host, options->host) && text_copy(store->user, options->user) &&
+           text_copy(store->password, options->password) &&
+           text_copy(store->database, options->database) &&
+           text_copy(store->tls_ca, options->tls_ca) &&
+           text_copy(store->tls_cert, options->tls_cert) &&
+           text_copy(store->tls_key, options->tls_key);
+}
+
+static bool is_plain_name(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
+}
+
+/* A join finds a payment by its unique index only if the key has the column's own collation, which
+ * Hibernate left to the server's default. */
+static bool payment_key_find(struct mysql_store *store, char *reason)
+{
+    sql_clear(&store->sql);
+    sql_add(&store->sql, "SELECT character_set_name, collation_name FROM information_schema.columns"
+                         " WHERE table_schema = DATABASE() AND table_name = 'payments'"
+                         " AND column_name = 'payment_id'");
+    MYSQL_RES *result = NULL;
+    if (mysql_select(store, &result) != STEP_OK) {
+        snprintf(reason, REASON_SIZE, "its schema cannot be read");
+        return false;
+    }
+    struct columns row;
+    bool found = columns_next(result, &row) && is_plain_name(column_name(&row, 0)) &&
+                 is_plain_name(column_name(&row, 1));
+    if (found && column_is_null(&row, 0)) {
+        snprintf(store->payment_key, sizeof(store->payment_key), "u.n_key");
+    } else if (found) {
+        snprintf(store->payment_key, sizeof(store->payment_key),
+                 "CONVERT(u.n_key USING %s) COLLATE %s", column_name(&row, 0),
+                 column_name(&row, 1));
+    } else {
+        snprintf(reason, REASON_SIZE, "has an unexpected schema: no payments.payment_id");
+    }
+    mysql_free_result(result);
+    return found;
+}
+
+bool mysql_store_open(const struct mysql_store_options *options, struct store **store, char *error,
+                      size_t error_size)
+{
+    invariant(options->connect_timeout_s > 0 && options->read_timeout_s > 0);
+    invariant(options->write_timeout_s > 0 && options->lock_wait_timeout_s > 0);
+    char reason[REASON_SIZE] = "no memory";
+    struct mysql_store *opened = calloc(1, sizeof(*opened));
+    if (opened == NULL) {
+        goto out;
+    }
+    opened->base.ops = &operations;
+    opened->readable = malloc(READABLE_SIZE(STORE_BODY_MAX));
+    if (!options_copy(opened, options)) {
+        snprintf(reason, sizeof(reason), "has a part of more than %d bytes", OPTION_SIZE - 1);
+    } else if (opened->readable != NULL && mysql_session_open(opened, reason) &&
+               mysql_migrate(opened->db, options->migrate, reason, sizeof(reason)) &&
+               payment_key_find(opened, reason)) {
+        *store = &opened->base;
+        return true;
+    }
+    store_close(&opened->base);
+out:
+    snprintf(error, error_size, "store mysql://%s@%s:%u/%s %s", options->user, options->host,
+             (unsigned)options->port, options->database, reason);
+    return false;
+}

@@ -1,0 +1,56 @@
+/*
+ * mysql_store.h - the store port (core/store.h) on MySQL 8 or MariaDB 10.6 and later.
+ *
+ * One connection for each open store. The clock is the server's (UTC), whatever the time zones of
+ * server and client are. What submit() reports as committed is as durable as the server's
+ * innodb_flush_log_at_trx_commit makes it, which is checked at each connect.
+ *
+ * Threads and blocking: as the port says, one thread at a time for each open store; several
+ * stores, also of several processes, may be open on one database. Every call blocks for the
+ * network, within the timeouts. A lost connection is opened again by the next call, once in a
+ * call, and not before a back-off of 0.1 s to 5 s has passed since the last failure; a call within
+ * that time fails at once (BATCH_ABORTED, STORE_UNAVAILABLE).
+ */
+#ifndef FAREBOX_MYSQL_STORE_H
+#define FAREBOX_MYSQL_STORE_H
+
+#include "store.h"
+
+/* Texts are copied. TLS paths and passwords that are NULL are not used. */
+struct mysql_store_options {
+    const char *host;
+    const char *user;
+    const char *password; /* NULL: none */
+    const char *database;
+    const char *tls_ca;   /* file of PEM certificates; given: the server must prove its name */
+    const char *tls_cert; /* of this client, with tls_key */
+    const char *tls_key;
+    uint16_t port;
+    uint16_t connect_timeout_s; /* all of them at least 1 */
+    uint16_t read_timeout_s;    /* longer than lock_wait_timeout_s, or a wait looks like a loss */
+    uint16_t write_timeout_s;
+    uint16_t lock_wait_timeout_s;
+    bool tls;                /* refuse a connection without TLS */
+    bool migrate;            /* make the tables where they are missing, and what they lack */
+    bool allow_lost_commits; /* work on a server that may lose commits when it crashes */
+    /* Tests only: the clock of this store's sessions instead of the server's, Unix ms. NULL in
+     * production. */
+    int64_t (*now_ms)(void *context);
+    void *clock_context; /* outlives the store */
+};
+
+/* The version of the schema that this program writes. */
+int mysql_store_schema_version(void);
+
+/*
+ * Connects, checks the server and its schema, and migrates where told to. True: `*store` is the
+ * caller's, to be ended with its `close` operation. False: `*store` is untouched, nothing is open,
+ * and `error` names user, host, port, database and the reason (never the password): unreachable,
+ * refused, no such database, a server that is too old or may lose commits or takes too short
+ * statements, a schema that is too new (its min_reader is above this program's version), or,
+ * without `migrate`, missing or too old. Text longer than `error_size` is cut.
+ */
+MUST_USE bool mysql_store_open(const struct mysql_store_options *options, struct store **store,
+                               char *error, size_t error_size);
+
+#endif
