@@ -95,9 +95,20 @@ static bool version_check(MYSQL *db, char *reason)
     return false;
 }
 
+/* MariaDB's library goes on in plain text where the server has no TLS and no proof was asked. */
+static bool tls_check(MYSQL *db, const struct mysql_store *store, char *reason)
+{
+    bool wanted = store->options.tls || store->tls_ca[0] != '\0';
+    if (!wanted || mysql_get_ssl_cipher(db) != NULL) {
+        return true;
+    }
+    snprintf(reason, REASON_SIZE, "does not speak TLS, which the settings ask for");
+    return false;
+}
+
 static bool server_check(MYSQL *db, const struct mysql_store *store, char *reason)
 {
-    if (!version_check(db, reason)) {
+    if (!tls_check(db, store, reason) || !version_check(db, reason)) {
         return false;
     }
     MYSQL_RES *result = NULL;

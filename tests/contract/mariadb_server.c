@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -63,13 +64,14 @@ static void nap(void)
     (void)nanosleep(&pause, NULL);
 }
 
-/* Output goes to a file of the folder. */
+/* Output goes to a file of the folder. The child does not outlive a test that is killed. */
 static pid_t spawn(const struct mariadb_server *server, const char *const *arguments)
 {
     pid_t pid = fork();
     if (pid != 0) {
         return pid;
     }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     char log[400];
     (void)snprintf(log, sizeof(log), "%s/log", server->folder);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
