@@ -284,6 +284,7 @@ enum settings_status settings_load(struct farebox_settings *settings, char *cons
 
     memset(settings, 0, sizeof(*settings));
     secret_init(&settings->admin_token);
+    secret_init(&settings->store_password);
     settings_name_instance(settings);
     for (size_t i = 0; i < settings_table_count; i++) {
         settings_load_one(&loader, &settings_table[i]);
@@ -301,4 +302,5 @@ enum settings_status settings_load(struct farebox_settings *settings, char *cons
 void settings_clear(struct farebox_settings *settings)
 {
     secret_clear(&settings->admin_token);
+    secret_clear(&settings->store_password);
 }

@@ -25,6 +25,8 @@
 #define SETTINGS_NAME_MAX    249  /* bytes of a topic (Kafka's limit) or group */
 #define SETTINGS_TEXT_MAX    128  /* bytes of a short text */
 #define SETTINGS_HOST_MAX    253  /* bytes of a host's name */
+/* Bytes of a user or database of MySQL, whose own limits are 32 and 64 characters. */
+#define SETTINGS_MYSQL_NAME_MAX 64
 
 enum settings_policy { SETTINGS_POLICY_REFUND = 0, SETTINGS_POLICY_ADOPT };
 enum settings_pg { SETTINGS_PG_FAKE = 0 };
@@ -43,8 +45,17 @@ struct settings_breaker {
 struct farebox_settings {
     /* Store. */
     char sqlite_path[SETTINGS_PATH_MAX + 1]; /* of FAREBOX_STORE=sqlite:PATH */
-    int32_t store_lanes;                     /* connections that execute batches */
-    int32_t batch_max;                       /* units */
+    bool store_is_mysql;                     /* FAREBOX_STORE=mysql://USER@HOST:PORT/DATABASE */
+    char mysql_user[SETTINGS_MYSQL_NAME_MAX + 1];
+    char mysql_host[SETTINGS_HOST_MAX + 1];
+    char mysql_database[SETTINGS_MYSQL_NAME_MAX + 1];
+    int32_t mysql_port;
+    struct secret store_password;
+    int32_t store_tls;                        /* 0: off, 1: required */
+    char store_tls_ca[SETTINGS_PATH_MAX + 1]; /* "none": none */
+    int32_t store_allow_lost_commits;         /* 0 or 1 */
+    int32_t store_lanes;                      /* connections that execute batches */
+    int32_t batch_max;                        /* units */
     int64_t batch_linger_ms;
 
     /* Kafka. */

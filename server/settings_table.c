@@ -28,12 +28,22 @@
 /* In the order of the enums that the fields hold. */
 static const char *const settings_policies[] = {"refund", "adopt", NULL};
 static const char *const settings_fakes[] = {"fake", NULL};
+static const char *const settings_tls[] = {"off", "required", NULL};
+static const char *const settings_booleans[] = {"false", "true", NULL};
 static const char *const settings_log_levels[] = {"debug", "info", "warn", "error", "alert", NULL};
 
 /* clang-format off */
 const struct setting settings_table[] = {
     TEXT("FAREBOX_STORE", SETTING_STORE, sqlite_path, "sqlite:farebox.db",
          "Where payments live."),
+    TEXT("FAREBOX_STORE_PASSWORD", SETTING_SECRET, store_password, NULL,
+         "Password at MySQL or MariaDB."),
+    CHOICE("FAREBOX_STORE_TLS", store_tls, settings_tls, "off",
+           "Whether connections to MySQL or MariaDB must be encrypted."),
+    TEXT("FAREBOX_STORE_TLS_CA_PATH", SETTING_PATH, store_tls_ca, "none",
+         "PEM certificates by which the server must prove its name, with TLS; none: no proof."),
+    CHOICE("FAREBOX_STORE_ALLOW_LOST_COMMITS", store_allow_lost_commits, settings_booleans, "false",
+           "Work on a server with innodb_flush_log_at_trx_commit other than 1."),
     NUMBER("FAREBOX_STORE_LANES", SETTING_INT, store_lanes, 1, 16, "2",
            "Connections that execute batches."),
     NUMBER("FAREBOX_BATCH_MAX", SETTING_INT, batch_max, 1, 256, "256",

@@ -194,13 +194,63 @@ static bool setting_parse_address(const char *value, struct farebox_settings *se
     return setting_copy(settings->http_host, sizeof(settings->http_host), host);
 }
 
+/* Copies `len` printable bytes without ':' and '/'; a password would have to follow a ':'. */
+static bool setting_copy_part(char *field, size_t size, const char *text, size_t len)
+{
+    char part[SETTINGS_HOST_MAX + 1];
+    if (len >= sizeof(part)) {
+        return false;
+    }
+    memcpy(part, text, len);
+    part[len] = '\0';
+    return strpbrk(part, ":/@?#") == NULL && setting_has_only(part, NULL) &&
+           setting_copy(field, size, part);
+}
+
+/* USER@HOST:PORT/DATABASE */
+static bool setting_parse_mysql(const char *value, struct farebox_settings *settings)
+{
+    const char *at = strchr(value, '@');
+    const char *colon = at == NULL ? NULL : strchr(at, ':');
+    const char *slash = colon == NULL ? NULL : strchr(colon, '/');
+    struct farebox_settings *to = settings;
+    int64_t port = 0;
+    if (slash == NULL || !setting_is_port(colon + 1, (size_t)(slash - colon - 1), 1) ||
+        !setting_parse_digits(colon + 1, (size_t)(slash - colon - 1), &port) ||
+        !setting_copy_part(to->mysql_user, sizeof(to->mysql_user), value, (size_t)(at - value)) ||
+        !setting_copy_part(to->mysql_host, sizeof(to->mysql_host), at + 1,
+                           (size_t)(colon - at - 1)) ||
+        !setting_copy_part(to->mysql_database, sizeof(to->mysql_database), slash + 1,
+                           strlen(slash + 1))) {
+        return false;
+    }
+    to->mysql_port = (int32_t)port;
+    to->store_is_mysql = true;
+    return true;
+}
+
 /* Not ":memory:": each of the store's connections would have an empty store of its own. */
 static bool setting_parse_store(const char *value, struct farebox_settings *settings)
 {
-    static const char scheme[] = "sqlite:";
-    const char *path = value + sizeof(scheme) - 1;
-    return strncmp(value, scheme, sizeof(scheme) - 1) == 0 && strcmp(path, ":memory:") != 0 &&
+    static const char sqlite[] = "sqlite:";
+    static const char mysql[] = "mysql://";
+    if (strncmp(value, mysql, sizeof(mysql) - 1) == 0) {
+        return setting_parse_mysql(value + sizeof(mysql) - 1, settings);
+    }
+    const char *path = value + sizeof(sqlite) - 1;
+    return strncmp(value, sqlite, sizeof(sqlite) - 1) == 0 && strcmp(path, ":memory:") != 0 &&
            setting_copy(settings->sqlite_path, sizeof(settings->sqlite_path), path);
+}
+
+static void setting_format_store(const struct farebox_settings *settings,
+                                 char text[SETTING_SHOWN_SIZE])
+{
+    if (!settings->store_is_mysql) {
+        (void)snprintf(text, SETTING_SHOWN_SIZE, "sqlite:%s", settings->sqlite_path);
+        return;
+    }
+    (void)snprintf(text, SETTING_SHOWN_SIZE, "mysql://%s@%s:%d/%s", settings->mysql_user,
+                   settings->mysql_host, (int)settings->mysql_port, settings->mysql_database);
 }
 
 bool setting_parse(const struct setting *setting, const char *value,
@@ -276,7 +326,7 @@ void setting_format(const struct setting *setting, const struct farebox_settings
         (void)snprintf(text, SETTING_SHOWN_SIZE, "%s", (const char *)field);
         break;
     case SETTING_STORE:
-        (void)snprintf(text, SETTING_SHOWN_SIZE, "sqlite:%s", settings->sqlite_path);
+        setting_format_store(settings, text);
         break;
     case SETTING_KAFKA:
         (void)snprintf(text, SETTING_SHOWN_SIZE, "%s",
@@ -337,7 +387,9 @@ void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE
         (void)snprintf(text, SETTING_SHOWN_SIZE, "a path of 1 to %zu bytes", setting->size - 1);
         break;
     case SETTING_STORE:
-        (void)snprintf(text, SETTING_SHOWN_SIZE, "sqlite:PATH, a file's path of 1 to %zu bytes",
+        (void)snprintf(text, SETTING_SHOWN_SIZE,
+                       "sqlite:PATH, a file's path of 1 to %zu bytes, or "
+                       "mysql://USER@HOST:PORT/DATABASE",
                        setting->size - 1);
         break;
     case SETTING_KAFKA:

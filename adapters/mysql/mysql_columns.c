@@ -10,59 +10,59 @@ bool columns_next(MYSQL_RES *result, struct columns *row)
     return row->lens != NULL;
 }
 
-bool column_is_null(const struct columns *row, int at)
+bool cell_is_null(const struct columns *row, int at)
 {
     return row->values[at] == NULL;
 }
 
-int64_t column_int(const struct columns *row, int at)
+int64_t cell_int(const struct columns *row, int at)
 {
     return row->values[at] == NULL ? 0 : strtoll(row->values[at], NULL, 10);
 }
 
-uint64_t column_uint(const struct columns *row, int at)
+uint64_t cell_uint(const struct columns *row, int at)
 {
     return row->values[at] == NULL ? 0 : strtoull(row->values[at], NULL, 10);
 }
 
-struct token column_token(const struct columns *row, int at)
+struct token cell_token(const struct columns *row, int at)
 {
-    return (struct token){column_uint(row, at), column_uint(row, at + 1)};
+    return (struct token){cell_uint(row, at), cell_uint(row, at + 1)};
 }
 
-int64_t column_age(const struct columns *row, int at, int64_t now_ms)
+int64_t cell_age(const struct columns *row, int at, int64_t now_ms)
 {
-    return column_is_null(row, at) ? AGE_NONE : now_ms - column_int(row, at);
+    return cell_is_null(row, at) ? AGE_NONE : now_ms - cell_int(row, at);
 }
 
-int64_t column_instant(const struct columns *row, int at)
+int64_t cell_instant(const struct columns *row, int at)
 {
-    return column_is_null(row, at) ? AGE_NONE : column_int(row, at);
+    return cell_is_null(row, at) ? AGE_NONE : cell_int(row, at);
 }
 
-int64_t column_due_in(const struct columns *row, int at, int64_t now_ms)
+int64_t cell_due_in(const struct columns *row, int at, int64_t now_ms)
 {
-    return column_is_null(row, at) ? DUE_NEVER : column_int(row, at) - now_ms;
+    return cell_is_null(row, at) ? DUE_NEVER : cell_int(row, at) - now_ms;
 }
 
-const char *column_name(const struct columns *row, int at)
+const char *cell_name(const struct columns *row, int at)
 {
     return row->values[at] == NULL ? "" : row->values[at];
 }
 
-bool column_uuid(const struct columns *row, int at, struct uuid *id)
+bool cell_uuid(const struct columns *row, int at, struct uuid *id)
 {
-    if (column_is_null(row, at)) {
+    if (cell_is_null(row, at)) {
         *id = (struct uuid){0};
         return true;
     }
     return uuid_from_text(row->values[at], row->lens[at], id);
 }
 
-bool column_uuid_bytes(const struct columns *row, int at, struct uuid *id)
+bool cell_uuid_bytes(const struct columns *row, int at, struct uuid *id)
 {
     *id = (struct uuid){0};
-    if (column_is_null(row, at)) {
+    if (cell_is_null(row, at)) {
         return true;
     }
     if (row->lens[at] != sizeof(id->bytes)) {
@@ -72,16 +72,16 @@ bool column_uuid_bytes(const struct columns *row, int at, struct uuid *id)
     return true;
 }
 
-bool column_equals(const struct columns *row, int at, const char *bytes, size_t len)
+bool cell_equals(const struct columns *row, int at, const char *bytes, size_t len)
 {
     return row->values[at] != NULL && row->lens[at] == len &&
            (len == 0 || memcmp(row->values[at], bytes, len) == 0);
 }
 
-bool column_text(const struct columns *row, int at, struct texts *texts, text_id *id)
+bool cell_text(const struct columns *row, int at, struct texts *texts, text_id *id)
 {
     *id = TEXT_NONE;
-    if (column_is_null(row, at)) {
+    if (cell_is_null(row, at)) {
         return true;
     }
     *id = texts_intern(texts, row->values[at], row->lens[at]);

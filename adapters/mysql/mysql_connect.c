@@ -118,8 +118,8 @@ static bool server_check(MYSQL *db, const struct mysql_store *store, char *reaso
     }
     struct columns row;
     bool read = columns_next(result, &row);
-    int64_t flush = read ? column_int(&row, 0) : 0;
-    int64_t packet = read ? column_int(&row, 1) : 0;
+    int64_t flush = read ? cell_int(&row, 0) : 0;
+    int64_t packet = read ? cell_int(&row, 1) : 0;
     mysql_free_result(result);
     if (flush != 1 && !store->options.allow_lost_commits) {
         snprintf(reason, REASON_SIZE,

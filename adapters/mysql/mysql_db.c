@@ -160,7 +160,7 @@ enum step mysql_judge_by_token(struct mysql_store *store, struct token token,
         return STEP_ABORT;
     }
     struct columns row;
-    bool applied = columns_next(found, &row) && token_equal(column_token(&row, 0), token);
+    bool applied = columns_next(found, &row) && token_equal(cell_token(&row, 0), token);
     mysql_free_result(found);
     result->verdict = (uint8_t)(applied ? UNIT_APPLIED : otherwise);
     return STEP_OK;

@@ -160,16 +160,16 @@ enum step mysql_failed_event_move(struct mysql_store *store, const struct unit *
 static bool row_read(const struct columns *from, struct texts *texts, struct failed_event_row *row)
 {
     *row = (struct failed_event_row){0};
-    row->row_id = column_int(from, 0);
-    row->token = column_token(from, 1);
-    row->origin_offset = column_int(from, 3);
-    row->origin_at_ms = column_int(from, 4);
-    row->origin_partition = (int32_t)column_int(from, 5);
-    row->epoch = (uint32_t)column_uint(from, 6);
-    row->status = status_parse(column_name(from, 7));
-    row->has_key = column_int(from, 8) != 0;
-    row->has_body = column_int(from, 9) != 0;
-    return column_text(from, 10, texts, &row->topic);
+    row->row_id = cell_int(from, 0);
+    row->token = cell_token(from, 1);
+    row->origin_offset = cell_int(from, 3);
+    row->origin_at_ms = cell_int(from, 4);
+    row->origin_partition = (int32_t)cell_int(from, 5);
+    row->epoch = (uint32_t)cell_uint(from, 6);
+    row->status = status_parse(cell_name(from, 7));
+    row->has_key = cell_int(from, 8) != 0;
+    row->has_body = cell_int(from, 9) != 0;
+    return cell_text(from, 10, texts, &row->topic);
 }
 
 enum store_status mysql_failed_events(struct mysql_store *store, const struct store_scan *scan,
@@ -215,10 +215,10 @@ enum store_status mysql_failed_event_read(struct mysql_store *store, int64_t row
     struct failed_event_row read;
     enum store_status status = STORE_NOT_FOUND;
     if (columns_next(rows, &from)) {
-        bool fits = row_read(&from, texts, &read) && column_text(&from, 11, texts, &read.key) &&
-                    column_text(&from, 12, texts, &read.body) &&
-                    column_text(&from, 13, texts, &read.headers) &&
-                    column_text(&from, 14, texts, &read.error);
+        bool fits = row_read(&from, texts, &read) && cell_text(&from, 11, texts, &read.key) &&
+                    cell_text(&from, 12, texts, &read.body) &&
+                    cell_text(&from, 13, texts, &read.headers) &&
+                    cell_text(&from, 14, texts, &read.error);
         status = fits ? STORE_OK : STORE_UNAVAILABLE;
     }
     if (status == STORE_OK) {

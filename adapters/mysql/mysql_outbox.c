@@ -238,20 +238,20 @@ enum outbox_column {
 static bool row_read(const struct columns *from, struct texts *texts, struct outbox_row *row)
 {
     *row = (struct outbox_row){0};
-    if (!column_uuid_bytes(from, COLUMN_EVENT_ID, &row->event_id) ||
-        !column_text(from, COLUMN_TOPIC, texts, &row->topic) ||
-        !column_text(from, COLUMN_KEY, texts, &row->key) ||
-        !column_text(from, COLUMN_BODY, texts, &row->body) ||
-        !column_text(from, COLUMN_HEADERS, texts, &row->headers)) {
+    if (!cell_uuid_bytes(from, COLUMN_EVENT_ID, &row->event_id) ||
+        !cell_text(from, COLUMN_TOPIC, texts, &row->topic) ||
+        !cell_text(from, COLUMN_KEY, texts, &row->key) ||
+        !cell_text(from, COLUMN_BODY, texts, &row->body) ||
+        !cell_text(from, COLUMN_HEADERS, texts, &row->headers)) {
         return false;
     }
-    row->row_id = column_int(from, COLUMN_ROW_ID);
-    row->token = column_token(from, COLUMN_TOKEN);
-    row->due_in_ms = column_due_in(from, COLUMN_DUE_AT, column_int(from, COLUMN_NOW));
-    row->record_at_ms = column_int(from, COLUMN_RECORD_AT);
-    row->epoch = (uint32_t)column_uint(from, COLUMN_EPOCH);
-    row->attempts = (uint16_t)column_uint(from, COLUMN_ATTEMPTS);
-    row->status = outbox_status_parse(column_name(from, COLUMN_STATUS));
+    row->row_id = cell_int(from, COLUMN_ROW_ID);
+    row->token = cell_token(from, COLUMN_TOKEN);
+    row->due_in_ms = cell_due_in(from, COLUMN_DUE_AT, cell_int(from, COLUMN_NOW));
+    row->record_at_ms = cell_int(from, COLUMN_RECORD_AT);
+    row->epoch = (uint32_t)cell_uint(from, COLUMN_EPOCH);
+    row->attempts = (uint16_t)cell_uint(from, COLUMN_ATTEMPTS);
+    row->status = outbox_status_parse(cell_name(from, COLUMN_STATUS));
     row->has_key = row->key != TEXT_NONE;
     row->has_body = row->body != TEXT_NONE;
     return true;
@@ -275,11 +275,11 @@ static enum step page_ids(struct mysql_store *store, uint32_t limit, int64_t *id
     int64_t bytes = 0;
     *count = 0;
     while (*count < limit && columns_next(rows, &from)) {
-        bytes += column_int(&from, 1);
+        bytes += cell_int(&from, 1);
         if (*count > 0 && bytes > STORE_PAGE_BYTES_MAX) {
             break;
         }
-        ids[(*count)++] = column_int(&from, 0);
+        ids[(*count)++] = cell_int(&from, 0);
     }
     mysql_free_result(rows);
     return STEP_OK;

@@ -45,38 +45,38 @@ enum payment_column {
 
 static bool texts_read(const struct columns *from, struct texts *texts, struct payment_row *row)
 {
-    return column_text(from, COLUMN_TRIP_ID, texts, &row->trip_id) &&
-           column_text(from, COLUMN_USER_ID, texts, &row->user_id) &&
-           column_text(from, COLUMN_METHOD_ID, texts, &row->method_id) &&
-           column_text(from, COLUMN_PG_ID, texts, &row->pg_id) &&
-           column_text(from, COLUMN_REFUND_PG_ID, texts, &row->refund_pg_id) &&
-           column_text(from, COLUMN_TRACEPARENT, texts, &row->traceparent) &&
-           column_text(from, COLUMN_CODE, texts, &row->code);
+    return cell_text(from, COLUMN_TRIP_ID, texts, &row->trip_id) &&
+           cell_text(from, COLUMN_USER_ID, texts, &row->user_id) &&
+           cell_text(from, COLUMN_METHOD_ID, texts, &row->method_id) &&
+           cell_text(from, COLUMN_PG_ID, texts, &row->pg_id) &&
+           cell_text(from, COLUMN_REFUND_PG_ID, texts, &row->refund_pg_id) &&
+           cell_text(from, COLUMN_TRACEPARENT, texts, &row->traceparent) &&
+           cell_text(from, COLUMN_CODE, texts, &row->code);
 }
 
 /* False: the pool is full, or the payment id is not a UUID. */
 static bool row_read(const struct columns *from, struct texts *texts, struct payment_row *row)
 {
     *row = (struct payment_row){0};
-    if (!column_uuid(from, COLUMN_PAYMENT_ID, &row->payment_id) || !texts_read(from, texts, row)) {
+    if (!cell_uuid(from, COLUMN_PAYMENT_ID, &row->payment_id) || !texts_read(from, texts, row)) {
         return false;
     }
-    int64_t now_ms = column_int(from, COLUMN_NOW);
-    row->token = column_token(from, COLUMN_TOKEN);
-    row->pg_account = column_uint(from, COLUMN_PG_ACCOUNT);
-    row->claimed_age_ms = column_age(from, COLUMN_CLAIMED_AT, now_ms);
-    row->cancel_age_ms = column_age(from, COLUMN_CANCEL_AT, now_ms);
-    row->due_in_ms = column_due_in(from, COLUMN_DUE_AT, now_ms);
-    row->amount_krw = (int32_t)column_int(from, COLUMN_AMOUNT);
-    row->epoch = (uint32_t)column_uint(from, COLUMN_EPOCH);
-    row->cancel_no = (uint16_t)column_uint(from, COLUMN_CANCEL_NO);
-    row->attempts = (uint16_t)column_uint(from, COLUMN_ATTEMPTS);
-    row->status = (uint8_t)payment_status_parse(column_name(from, COLUMN_STATUS));
-    row->refund_state = refund_state_parse(column_name(from, COLUMN_REFUND_STATE));
-    row->absent_count = (uint8_t)column_uint(from, COLUMN_ABSENT_COUNT);
-    row->recheck_no = (uint8_t)column_uint(from, COLUMN_RECHECK_NO);
-    row->needs_operator = (uint8_t)column_uint(from, COLUMN_NEEDS_OPERATOR);
-    row->reason = (uint8_t)payment_reason_parse(column_name(from, COLUMN_REASON));
+    int64_t now_ms = cell_int(from, COLUMN_NOW);
+    row->token = cell_token(from, COLUMN_TOKEN);
+    row->pg_account = cell_uint(from, COLUMN_PG_ACCOUNT);
+    row->claimed_age_ms = cell_age(from, COLUMN_CLAIMED_AT, now_ms);
+    row->cancel_age_ms = cell_age(from, COLUMN_CANCEL_AT, now_ms);
+    row->due_in_ms = cell_due_in(from, COLUMN_DUE_AT, now_ms);
+    row->amount_krw = (int32_t)cell_int(from, COLUMN_AMOUNT);
+    row->epoch = (uint32_t)cell_uint(from, COLUMN_EPOCH);
+    row->cancel_no = (uint16_t)cell_uint(from, COLUMN_CANCEL_NO);
+    row->attempts = (uint16_t)cell_uint(from, COLUMN_ATTEMPTS);
+    row->status = (uint8_t)payment_status_parse(cell_name(from, COLUMN_STATUS));
+    row->refund_state = refund_state_parse(cell_name(from, COLUMN_REFUND_STATE));
+    row->absent_count = (uint8_t)cell_uint(from, COLUMN_ABSENT_COUNT);
+    row->recheck_no = (uint8_t)cell_uint(from, COLUMN_RECHECK_NO);
+    row->needs_operator = (uint8_t)cell_uint(from, COLUMN_NEEDS_OPERATOR);
+    row->reason = (uint8_t)payment_reason_parse(cell_name(from, COLUMN_REASON));
     return true;
 }
 
@@ -87,10 +87,10 @@ static bool row_is_of(const struct columns *from, const struct texts *texts,
     if (unit->kind == UNIT_PAYMENT_OPEN) {
         size_t len = 0;
         const char *trip_id = texts_get(texts, unit->as.payment.row.trip_id, &len);
-        return column_equals(from, COLUMN_TRIP_ID, trip_id, len);
+        return cell_equals(from, COLUMN_TRIP_ID, trip_id, len);
     }
     struct uuid id;
-    return column_uuid(from, COLUMN_PAYMENT_ID, &id) &&
+    return cell_uuid(from, COLUMN_PAYMENT_ID, &id) &&
            uuid_equal(&id, &unit->as.payment.row.payment_id);
 }
 
@@ -98,7 +98,7 @@ static bool row_is_of(const struct columns *from, const struct texts *texts,
 static bool row_judge(const struct columns *from, struct texts *texts, const struct unit *unit,
                       struct unit_result *result)
 {
-    if (token_equal(column_token(from, COLUMN_TOKEN), unit->token)) {
+    if (token_equal(cell_token(from, COLUMN_TOKEN), unit->token)) {
         result->verdict = UNIT_APPLIED;
         return true;
     }
@@ -273,12 +273,12 @@ enum store_status mysql_payment_read(struct mysql_store *store, const char *trip
     struct columns from;
     struct payment_view read;
     enum store_status status = STORE_NOT_FOUND;
-    if (columns_next(rows, &from) && column_equals(&from, COLUMN_TRIP_ID, trip_id, len)) {
+    if (columns_next(rows, &from) && cell_equals(&from, COLUMN_TRIP_ID, trip_id, len)) {
         status = row_read(&from, texts, &read.row) ? STORE_OK : STORE_UNAVAILABLE;
     }
     if (status == STORE_OK) {
-        read.requested_at_ms = column_instant(&from, COLUMN_REQUESTED);
-        read.completed_at_ms = column_instant(&from, COLUMN_COMPLETED);
+        read.requested_at_ms = cell_instant(&from, COLUMN_REQUESTED);
+        read.completed_at_ms = cell_instant(&from, COLUMN_COMPLETED);
         *view = read;
     }
     mysql_free_result(rows);

@@ -149,14 +149,13 @@ static bool payment_key_find(struct mysql_store *store, char *reason)
         return false;
     }
     struct columns row;
-    bool found = columns_next(result, &row) && is_plain_name(column_name(&row, 0)) &&
-                 is_plain_name(column_name(&row, 1));
-    if (found && column_is_null(&row, 0)) {
+    bool found = columns_next(result, &row) && is_plain_name(cell_name(&row, 0)) &&
+                 is_plain_name(cell_name(&row, 1));
+    if (found && cell_is_null(&row, 0)) {
         snprintf(store->payment_key, sizeof(store->payment_key), "u.n_key");
     } else if (found) {
         snprintf(store->payment_key, sizeof(store->payment_key),
-                 "CONVERT(u.n_key USING %s) COLLATE %s", column_name(&row, 0),
-                 column_name(&row, 1));
+                 "CONVERT(u.n_key USING %s) COLLATE %s", cell_name(&row, 0), cell_name(&row, 1));
     } else {
         snprintf(reason, REASON_SIZE, "has an unexpected schema: no payments.payment_id");
     }

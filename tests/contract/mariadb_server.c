@@ -226,10 +226,10 @@ bool mariadb_server_open(struct mariadb_server *server, bool durable)
     } else if (mariadb_server_start(server) &&
                mariadb_server_run(server, NULL,
                                   "CREATE USER '" MARIADB_USER "'@'%' IDENTIFIED BY"
-                                  " 'it\\'s \\\\secret';"
+                                  " 'it\\'s-a-\\\\long-secret';"
                                   "GRANT ALL ON `farebox%`.* TO '" MARIADB_USER "'@'%';"
                                   "GRANT ALL ON `farebox%`.* TO '" MARIADB_USER "'@'localhost'"
-                                  " IDENTIFIED BY 'it\\'s \\\\secret'")) {
+                                  " IDENTIFIED BY 'it\\'s-a-\\\\long-secret'")) {
         return true;
     }
     mariadb_server_close(server);

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #define MARIADB_USER     "farebox"
-#define MARIADB_PASSWORD "it's \\secret"
+#define MARIADB_PASSWORD "it's-a-\\long-secret"
 /* May do everything, on every database. */
 #define MARIADB_ROOT "root"
 

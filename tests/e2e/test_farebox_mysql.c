@@ -1,0 +1,177 @@
+/* A farebox process on a MariaDB server of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "farebox_process.h"
+#include "http_client.h"
+#include "mariadb_server.h"
+#include "trip_sender.h"
+
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIPS    40
+#define DATABASE "farebox_e2e"
+
+static struct mariadb_server server;
+static struct farebox_process process;
+static struct trip_sender sender;
+
+static void store_set(const char *password)
+{
+    farebox_process_set(&process, "FAREBOX_STORE",
+                        "mysql://" MARIADB_USER "@127.0.0.1:%u/" DATABASE, (unsigned)server.port);
+    farebox_process_set(&process, "FAREBOX_STORE_PASSWORD", "%s", password);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    farebox_process_init(&process, NULL);
+    store_set(MARIADB_PASSWORD);
+    return mariadb_server_run(&server, NULL, "CREATE DATABASE " DATABASE) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    trip_sender_close(&sender);
+    farebox_process_clear(&process);
+    return mariadb_server_run(&server, NULL, "DROP DATABASE " DATABASE) ? 0 : -1;
+}
+
+/* -1: no connection, or no table yet. */
+static long count_of(const char *query)
+{
+    MYSQL *db = mysql_init(NULL);
+    long count = -1;
+    assert_non_null(db);
+    if (mysql_real_connect(db, "127.0.0.1", MARIADB_ROOT, NULL, DATABASE, server.port, NULL, 0) !=
+            NULL &&
+        mysql_query(db, query) == 0) {
+        MYSQL_RES *result = mysql_store_result(db);
+        MYSQL_ROW row = result == NULL ? NULL : mysql_fetch_row(result);
+        count = row == NULL || row[0] == NULL ? -1 : strtol(row[0], NULL, 10);
+        mysql_free_result(result);
+    }
+    mysql_close(db);
+    return count;
+}
+
+static void await_count(const char *query, long count)
+{
+    int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
+    while (count_of(query) != count) {
+        if (process_clock_ms() >= deadline_ms) {
+            farebox_process_show_log(&process);
+            fail_msg("%ld instead of %ld: %s", count_of(query), count, query);
+        }
+        process_pause(50);
+    }
+}
+
+static void send_trips(uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        char trip_id[32];
+        (void)snprintf(trip_id, sizeof(trip_id), "trip-%u", (unsigned)i);
+        trip_sender_trip(&sender, trip_id, "user-1", 5200, 900, KAFKA_PARTITION_BY_KEY);
+    }
+    trip_sender_flush(&sender);
+}
+
+static const char completed[] = "SELECT COUNT(*) FROM payments WHERE status = 'COMPLETED'"
+                                " AND completed_ms >= requested_ms AND due_at IS NULL";
+static const char published[] = "SELECT COUNT(*) FROM payment_outbox WHERE status = 'DONE'";
+
+static void trips_sent_twice_are_paid_once_and_published_once(void **state)
+{
+    (void)state;
+    farebox_process_start(&process);
+    trip_sender_open(&sender, process.kafka);
+    send_trips(0, TRIPS);
+    send_trips(0, TRIPS);
+    await_count(completed, TRIPS);
+    await_count(published, TRIPS);
+    assert_int_equal(count_of("SELECT COUNT(*) FROM payments"), TRIPS);
+    assert_int_equal(count_of("SELECT COUNT(*) FROM payment_outbox"), TRIPS);
+    json_t *payment = http_client_payment(process.http_port, "trip-7");
+    assert_string_equal(json_string_value(json_object_get(payment, "status")), "COMPLETED");
+    json_decref(payment);
+    farebox_process_stop(&process);
+}
+
+/* The embedded broker dies with the process, so the process lives on. */
+static void database_that_is_killed_and_comes_back_loses_nothing(void **state)
+{
+    (void)state;
+    farebox_process_set(&process, "FAREBOX_FAKE_PG_DELAY_MAX_MS", "1000");
+    farebox_process_start(&process);
+    trip_sender_open(&sender, process.kafka);
+    send_trips(0, TRIPS);
+    await_count("SELECT COUNT(*) FROM payments", TRIPS);
+    mariadb_server_stop(&server, true);
+    send_trips(TRIPS, TRIPS);
+    assert_true(mariadb_server_start(&server));
+    await_count(completed, 2L * TRIPS);
+    await_count(published, 2L * TRIPS);
+    assert_int_equal(count_of("SELECT COUNT(*) FROM payment_outbox"), 2L * TRIPS);
+    farebox_process_stop(&process);
+}
+
+/* One line says why; the password is in none. */
+static void expect_refusal(const char *words)
+{
+    farebox_process_forget_output(&process);
+    assert_int_equal(farebox_process_run(&process, NULL), 1);
+    char *log = farebox_process_read_log(&process);
+    if (strstr(log, "farebox: not started: FAREBOX_STORE=mysql://") == NULL ||
+        strstr(log, words) == NULL || strstr(log, "secret") != NULL) {
+        farebox_process_show_log(&process);
+        fail_msg("not \"%s\"", words);
+    }
+    free(log);
+}
+
+static void store_that_cannot_be_used_is_named_with_the_reason(void **state)
+{
+    (void)state;
+    store_set("a-wrong-long-secret");
+    expect_refusal("Access denied for user 'farebox'");
+    store_set(MARIADB_PASSWORD);
+    assert_true(mariadb_server_run(&server, NULL, "SET GLOBAL innodb_flush_log_at_trx_commit = 2"));
+    expect_refusal("FAREBOX_STORE_ALLOW_LOST_COMMITS=true");
+    farebox_process_set(&process, "FAREBOX_STORE_ALLOW_LOST_COMMITS", "true");
+    farebox_process_start(&process);
+    farebox_process_stop(&process);
+    assert_true(mariadb_server_run(&server, NULL, "SET GLOBAL innodb_flush_log_at_trx_commit = 1"));
+    farebox_process_set(&process, "FAREBOX_STORE", "mysql://farebox@127.0.0.1:1/" DATABASE);
+    expect_refusal("127.0.0.1");
+}
+
+int main(void)
+{
+    if (!mariadb_server_is_there()) {
+        return 0;
+    }
+    if (!mariadb_server_open(&server, true)) {
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(trips_sent_twice_are_paid_once_and_published_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(database_that_is_killed_and_comes_back_loses_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(store_that_cannot_be_used_is_named_with_the_reason, setup,
+                                        teardown),
+    };
+    int failed = cmocka_run_group_tests_name("farebox on MySQL", tests, NULL, NULL);
+    mariadb_server_close(&server);
+    return failed;
+}
