@@ -132,7 +132,11 @@ static void settings_load_one(struct settings_loader *loader, const struct setti
         return;
     }
     setting_allowed(setting, allowed);
-    settings_show_value(value, shown);
+    if (setting->type == SETTING_STORE && strstr(value, "://") != NULL) {
+        (void)snprintf(shown, sizeof(shown), "(an address)"); /* it may hold a password */
+    } else {
+        settings_show_value(value, shown);
+    }
     settings_error(loader, "%s=%s is not allowed; allowed: %s", setting->name, shown, allowed);
 }
 

@@ -88,6 +88,34 @@ static void schema_that_does_not_fit_is_refused(void **state)
     expect_refusal(&options, "has schema version 0");
 }
 
+/* The GRANT of docs/operations.md. */
+static void documented_rights_are_enough(void **state)
+{
+    struct store_fixture *f = *state;
+    run(f, "DROP TABLE payments; DROP TABLE payment_outbox; DROP TABLE failed_event;"
+           "DROP TABLE shedlock; DROP TABLE farebox_schema;"
+           "CREATE USER 'little'@'%' IDENTIFIED BY 'a'; CREATE USER 'little'@'localhost'"
+           " IDENTIFIED BY 'a'");
+    char grant[300];
+    (void)snprintf(grant, sizeof(grant),
+                   "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON %s.* TO"
+                   " 'little'@'%%', 'little'@'localhost'",
+                   mysql_factory_database(f->data));
+    struct mysql_store_options options = options_of(f);
+    options.user = "little";
+    options.password = "a";
+    expect_refusal(&options, "Access denied for user 'little'@");
+    run(f, grant);
+    f->store->ops->close(f->store);
+    f->store = expect_open(&options);
+    struct payment_row image = suite_image(f, "trip-1", 1);
+    struct unit unit = suite_open(f, &image);
+    suite_outcome(f, &unit, OUTCOME_FAILED, 501);
+    suite_expect(f, &unit, UNIT_APPLIED);
+    uint32_t deleted = 0;
+    assert_int_equal(f->store->ops->purge(f->store, PURGE_OUTBOX_DONE, 0, 1, &deleted), STORE_OK);
+}
+
 /* Cut off at any statement, it may run again from the start. */
 static void migration_that_was_cut_off_is_finished(void **state)
 {
@@ -257,6 +285,7 @@ int main(void)
         SUITE_TEST(connection_that_cannot_be_is_explained),
         SUITE_TEST(server_that_may_lose_commits_is_refused_unless_allowed),
         SUITE_TEST(schema_that_does_not_fit_is_refused),
+        SUITE_TEST(documented_rights_are_enough),
         SUITE_TEST(migration_that_was_cut_off_is_finished),
         SUITE_TEST(clock_is_the_servers_in_utc),
         SUITE_TEST(ids_that_the_tables_collation_confuses_collide),

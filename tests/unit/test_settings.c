@@ -159,22 +159,6 @@ static void values_at_their_limits_are_allowed(void **state)
     }
 }
 
-static void a_mysql_store_has_a_user_host_port_and_database(void **state)
-{
-    (void)state;
-    assert_int_equal(load_one("FAREBOX_STORE=mysql://farebox@db.example:3307/payments"),
-                     SETTINGS_OK);
-    assert_true(settings.store_is_mysql);
-    assert_string_equal(settings.mysql_user, "farebox");
-    assert_string_equal(settings.mysql_host, "db.example");
-    assert_int_equal(settings.mysql_port, 3307);
-    assert_string_equal(settings.mysql_database, "payments");
-    assert_false(settings.store_password.is_set);
-    assert_int_equal(settings.store_allow_lost_commits, 0);
-    assert_int_equal(load_one(NULL), SETTINGS_OK);
-    assert_false(settings.store_is_mysql);
-}
-
 static void a_wrong_value_is_named_with_what_is_allowed(void **state)
 {
     static const char *const cases[][2] = {
@@ -201,12 +185,6 @@ static void a_wrong_value_is_named_with_what_is_allowed(void **state)
         {"FAREBOX_PG=toss", "FAREBOX_PG=toss is not allowed; allowed: fake"},
         {"FAREBOX_UPSTREAMS=http", "allowed: fake"},
         {"FAREBOX_STORE=mysql:x", "allowed: sqlite:PATH"},
-        {"FAREBOX_STORE=mysql://user:password@host:3306/database", "is not allowed"},
-        {"FAREBOX_STORE=mysql://user@host/database", "or mysql://USER@HOST:PORT/DATABASE"},
-        {"FAREBOX_STORE=mysql://user@host:0/database", "is not allowed"},
-        {"FAREBOX_STORE=mysql://user@host:3306/", "is not allowed"},
-        {"FAREBOX_STORE=mysql://@host:3306/database", "is not allowed"},
-        {"FAREBOX_STORE_TLS=on", "allowed: off or required"},
         {"FAREBOX_STORE=sqlite:", "is not allowed"},
         {"FAREBOX_STORE=sqlite::memory:", "is not allowed"},
         {"FAREBOX_KAFKA=broker", "allowed: embedded, or HOST:PORT"},
@@ -500,7 +478,6 @@ int main(void)
         cmocka_unit_test(the_instance_is_named_after_host_and_process),
         cmocka_unit_test(durations_are_kept_in_milliseconds),
         cmocka_unit_test(values_at_their_limits_are_allowed),
-        cmocka_unit_test(a_mysql_store_has_a_user_host_port_and_database),
         cmocka_unit_test(a_wrong_value_is_named_with_what_is_allowed),
         cmocka_unit_test(a_long_value_is_cut_in_its_message),
         cmocka_unit_test(every_error_is_reported),

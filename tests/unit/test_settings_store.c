@@ -1,0 +1,81 @@
+/* FAREBOX_STORE=mysql://..., and what goes with it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "settings.h"
+
+#include <string.h>
+
+static struct farebox_settings settings;
+static char errors[4000];
+
+static void on_error(void *context, const char *message)
+{
+    (void)context;
+    (void)strncat(errors, message, sizeof(errors) - strlen(errors) - 1);
+}
+
+static enum settings_status load(const char *first, const char *second)
+{
+    char texts[2][200] = {"", ""};
+    char *const environment[] = {texts[0], second == NULL ? NULL : texts[1], NULL};
+    const struct settings_report report = {.error = on_error};
+    errors[0] = '\0';
+    (void)strncat(texts[0], first, sizeof(texts[0]) - 1);
+    (void)strncat(texts[1], second == NULL ? "" : second, sizeof(texts[1]) - 1);
+    return settings_load(&settings, environment, report);
+}
+
+static void mysql_store_has_a_user_host_port_and_database(void **state)
+{
+    (void)state;
+    assert_int_equal(load("FAREBOX_STORE=mysql://farebox@db.example:3307/payments",
+                          "FAREBOX_STORE_PASSWORD=0123456789abcdef"),
+                     SETTINGS_OK);
+    assert_true(settings.store_is_mysql);
+    assert_string_equal(settings.mysql_user, "farebox");
+    assert_string_equal(settings.mysql_host, "db.example");
+    assert_int_equal(settings.mysql_port, 3307);
+    assert_string_equal(settings.mysql_database, "payments");
+    assert_string_equal(settings.store_password.bytes, "0123456789abcdef");
+    assert_int_equal(settings.store_allow_lost_commits, 0);
+    settings_clear(&settings);
+    assert_false(settings.store_password.is_set);
+    assert_int_equal(load("FAREBOX_STORE=sqlite:a.db", NULL), SETTINGS_OK);
+    assert_false(settings.store_is_mysql);
+}
+
+static void address_that_lacks_a_part_or_has_a_password_is_refused(void **state)
+{
+    static const char *const refused[] = {"FAREBOX_STORE=mysql://user:hunter2@host:3306/database",
+                                          "FAREBOX_STORE=mysql://user@host/database",
+                                          "FAREBOX_STORE=mysql://user@host:0/database",
+                                          "FAREBOX_STORE=mysql://user@host:65536/database",
+                                          "FAREBOX_STORE=mysql://user@host:3306/",
+                                          "FAREBOX_STORE=mysql://user@host:3306/a/b",
+                                          "FAREBOX_STORE=mysql://user@:3306/database",
+                                          "FAREBOX_STORE=mysql://@host:3306/database",
+                                          "FAREBOX_STORE=mysql://",
+                                          "FAREBOX_STORE_TLS=on",
+                                          "FAREBOX_STORE_ALLOW_LOST_COMMITS=1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        assert_int_equal(load(refused[i], NULL), SETTINGS_INVALID);
+        assert_non_null(strstr(errors, "is not allowed; allowed: "));
+        assert_null(strstr(errors, "hunter2"));
+        assert_false(settings.store_is_mysql);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mysql_store_has_a_user_host_port_and_database),
+        cmocka_unit_test(address_that_lacks_a_part_or_has_a_password_is_refused),
+    };
+    return cmocka_run_group_tests_name("settings: store", tests, NULL, NULL);
+}
