@@ -1,6 +1,7 @@
 /* Errors in the middle of a batch: nothing of it stays, or sending it again finds out. */
 #define _POSIX_C_SOURCE 200809L /* nanosleep */
 #include "mysql_factory.h"
+#include "tcp_proxy.h"
 
 #include <mysql.h>
 #include <pthread.h>
@@ -65,18 +66,24 @@ static void wait_for(MYSQL *db, const char *query)
 }
 
 /* The fixture's store with other timeouts. */
-static void reopen(struct store_fixture *f, uint16_t lock_wait_s, uint16_t read_s)
+static void reopen_at(struct store_fixture *f, uint16_t lock_wait_s, uint16_t read_s, uint16_t port)
 {
     struct mysql_store_options options = mysql_factory_options(mysql_factory_database(f->data));
     options.now_ms = store_fixture_now;
     options.clock_context = f;
     options.lock_wait_timeout_s = lock_wait_s;
     options.read_timeout_s = read_s;
+    options.port = port;
     char error[700];
     f->store->ops->close(f->store);
     if (!mysql_store_open(&options, &f->store, error, sizeof(error))) {
         fail_msg("%s", error);
     }
+}
+
+static void reopen(struct store_fixture *f, uint16_t lock_wait_s, uint16_t read_s)
+{
+    reopen_at(f, lock_wait_s, read_s, mysql_factory_server.port);
 }
 
 static struct payment_row opened(struct store_fixture *f, const char *trip_id, uint64_t number_)
@@ -280,6 +287,46 @@ static void commit_without_an_answer_is_unknown_and_is_sent_again(void **state)
     mysql_close(other);
 }
 
+/*
+ * The same where the server does not notice that the client has gone (a proxy keeps its side
+ * open), so that the COMMIT lands late. A plain read shows the old row meanwhile; the second try
+ * waits for the first one, and finds its tokens.
+ */
+static void commit_that_lands_late_is_found_by_sending_again(void **state)
+{
+    struct store_fixture *f = *state;
+    static struct submission s;
+    struct tcp_proxy proxy;
+    struct payment_row image = opened(f, "trip-1", 1);
+    struct payment_row fresh = suite_image(f, "trip-2", 2);
+    tcp_proxy_open(&proxy, mysql_factory_server.port);
+    MYSQL *other = root_open(f);
+    MYSQL *watch = root_open(f);
+    reopen_at(f, 20, 2, proxy.port);
+    run(other, "BACKUP STAGE START");
+    run(other, "BACKUP STAGE BLOCK_COMMIT");
+    s = (struct submission){.fixture = f, .count = 2};
+    s.units[0] = suite_open(f, &fresh);
+    s.units[1] = completion(f, &image, 501);
+    assert_int_equal(submit(f, s.units, 2, s.results), BATCH_UNKNOWN);
+    reopen_at(f, 20, 30, proxy.port);
+    assert_int_equal(number(watch, "SELECT epoch FROM payments WHERE trip_id = 'trip-1'"), 1);
+    submission_start(&s);
+    wait_for(watch, LOCK_WAITS);
+    run(other, "BACKUP STAGE END");
+    assert_int_equal(submission_end(&s), BATCH_COMMITTED);
+    assert_int_equal(s.results[0].verdict, UNIT_APPLIED);
+    assert_int_equal(s.results[1].verdict, UNIT_APPLIED);
+    assert_int_equal(suite_read(f, "trip-1").row.epoch, 2);
+    assert_int_equal(suite_read(f, "trip-2").row.epoch, 1);
+    assert_outbox_count(f, 1);
+    mysql_close(watch);
+    mysql_close(other);
+    f->store->ops->close(f->store);
+    f->store = NULL;
+    tcp_proxy_close(&proxy);
+}
+
 /* A lasting error that only the server sees: a column that is narrower than the port's limit. */
 static void lasting_error_fails_its_unit_alone(void **state)
 {
@@ -344,6 +391,7 @@ int main(void)
         SUITE_TEST(connection_that_was_lost_between_calls_is_opened_again),
         SUITE_TEST(connection_lost_before_commit_aborts_the_batch),
         SUITE_TEST(commit_without_an_answer_is_unknown_and_is_sent_again),
+        SUITE_TEST(commit_that_lands_late_is_found_by_sending_again),
         SUITE_TEST(lasting_error_fails_its_unit_alone),
         SUITE_TEST(server_that_is_down_is_unavailable_until_it_is_back),
     };
