@@ -51,7 +51,7 @@ static void open_sql(struct mysql_store *store, const struct texts *texts, const
     sql_add(sql,
             "INSERT INTO failed_event (created_at, updated_at, epoch, kafka_key, payload,"
             " error_message, error, status, topic, origin_topic, origin_partition, origin_offset,"
-            " origin_at, record_key, body, headers, token_process, token_sequence)"
+            " origin_at, record_key, body, headers, token_process, token_sequence, stored_at)"
             " VALUES (NOW(6), NOW(6), 1, ");
     if (row->has_key != 0) {
         sql_add(sql, "LEFT(");
@@ -80,7 +80,7 @@ static void open_sql(struct mysql_store *store, const struct texts *texts, const
     sql_uint(sql, unit->token.process);
     sql_add(sql, ", ");
     sql_uint(sql, unit->token.sequence);
-    sql_add(sql, ") ON DUPLICATE KEY UPDATE origin_topic = failed_event.origin_topic");
+    sql_add(sql, ", " SQL_NOW ") ON DUPLICATE KEY UPDATE origin_topic = failed_event.origin_topic");
 }
 
 enum step mysql_failed_event_open(struct mysql_store *store, const struct texts *texts,
@@ -152,9 +152,13 @@ enum step mysql_failed_event_move(struct mysql_store *store, const struct unit *
     return event->row.status == FAILED_EVENT_RESOLVED ? requeue(store, unit) : STEP_OK;
 }
 
+/* The old service's rows don't say when they came: long ago. */
+#define AGE_OF_OLD_ROWS_MS "3155760000000"
+
 #define EVENT_COLUMNS                                                                              \
     "id, token_process, token_sequence, origin_offset, origin_at, origin_partition, epoch,"        \
-    " status, record_key IS NOT NULL, body IS NOT NULL, COALESCE(origin_topic, topic)"
+    " status, record_key IS NOT NULL, body IS NOT NULL,"                                           \
+    " COALESCE(" SQL_NOW " - stored_at, " AGE_OF_OLD_ROWS_MS "), COALESCE(origin_topic, topic)"
 
 /* The columns that both statements have. False: the pool is full. */
 static bool row_read(const struct columns *from, struct texts *texts, struct failed_event_row *row)
@@ -169,7 +173,8 @@ static bool row_read(const struct columns *from, struct texts *texts, struct fai
     row->status = status_parse(cell_name(from, 7));
     row->has_key = cell_int(from, 8) != 0;
     row->has_body = cell_int(from, 9) != 0;
-    return cell_text(from, 10, texts, &row->topic);
+    row->created_age_ms = cell_int(from, 10);
+    return cell_text(from, 11, texts, &row->topic);
 }
 
 enum store_status mysql_failed_events(struct mysql_store *store, const struct store_scan *scan,
@@ -215,10 +220,10 @@ enum store_status mysql_failed_event_read(struct mysql_store *store, int64_t row
     struct failed_event_row read;
     enum store_status status = STORE_NOT_FOUND;
     if (columns_next(rows, &from)) {
-        bool fits = row_read(&from, texts, &read) && cell_text(&from, 11, texts, &read.key) &&
-                    cell_text(&from, 12, texts, &read.body) &&
-                    cell_text(&from, 13, texts, &read.headers) &&
-                    cell_text(&from, 14, texts, &read.error);
+        bool fits = row_read(&from, texts, &read) && cell_text(&from, 12, texts, &read.key) &&
+                    cell_text(&from, 13, texts, &read.body) &&
+                    cell_text(&from, 14, texts, &read.headers) &&
+                    cell_text(&from, 15, texts, &read.error);
         status = fits ? STORE_OK : STORE_UNAVAILABLE;
     }
     if (status == STORE_OK) {

@@ -47,6 +47,7 @@ ALTER TABLE failed_event
     ADD COLUMN origin_partition INT,
     ADD COLUMN origin_offset BIGINT,
     ADD COLUMN origin_at BIGINT,
+    ADD COLUMN stored_at BIGINT,
     ADD COLUMN record_key MEDIUMBLOB,
     ADD COLUMN body MEDIUMBLOB,
     ADD COLUMN headers MEDIUMBLOB,
