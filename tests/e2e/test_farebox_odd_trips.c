@@ -8,6 +8,7 @@
 
 #include "farebox_audit.h"
 #include "farebox_process.h"
+#include "farebox_waits.h"
 #include "http_client.h"
 #include "record_headers.h"
 #include "trip_sender.h"
@@ -45,34 +46,6 @@ static int close_all(void **state)
     farebox_audit_clear(&audit);
     kafka_broker_close(broker);
     return 0;
-}
-
-static void count_one(void *context, const struct kafka_record *record)
-{
-    (void)record;
-    (*(size_t *)context)++;
-}
-
-static void await_records(const char *topic, size_t least)
-{
-    int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
-    size_t count = 0;
-    while (count < least) {
-        if (process_clock_ms() > deadline_ms) {
-            farebox_process_show_log(&process);
-            fail_msg("%zu records in %s, not %zu", count, topic, least);
-        }
-        count = 0;
-        (void)trip_sender_read(kafka_broker_bootstrap(broker), topic, count_one, &count);
-    }
-}
-
-static void await_settled(void)
-{
-    if (!farebox_audit_await_settled(&audit, PROCESS_PATIENCE_MS)) {
-        farebox_process_show_log(&process);
-        fail_msg("not all payments are settled");
-    }
 }
 
 static const char *header_text(const struct kafka_record *record, const char *name)
@@ -146,8 +119,9 @@ static void what_may_never_be_charged_is_a_dead_letter_that_says_why(void **stat
                ((int64_t)time(NULL) - 7 * 86400 + 3600) * 1000);
     trip_sender_flush(&sender);
     farebox_audit_add(&audit, "young", "user-w", 100, 60);
-    await_records("trip_events.DLT", count + 1);
-    await_settled();
+    farebox_wait_for_records(&process, kafka_broker_bootstrap(broker), "trip_events.DLT",
+                             count + 1);
+    farebox_wait_for_settled(&process, &audit);
     farebox_audit_expect(&audit, true, &findings);
     (void)trip_sender_read(kafka_broker_bootstrap(broker), "trip_events.DLT", note_reason,
                            &reasons);
@@ -173,8 +147,8 @@ static void the_longest_id_is_paid_and_a_longer_one_is_not(void **state)
     trip_sender_trip(&sender, id, "user-w", 100, 60, KAFKA_PARTITION_BY_KEY);
     trip_sender_flush(&sender);
     farebox_audit_add(&audit, id, "user-w", 100, 60);
-    await_records("trip_events.DLT", 12 + 1);
-    await_settled();
+    farebox_wait_for_records(&process, kafka_broker_bootstrap(broker), "trip_events.DLT", 12 + 1);
+    farebox_wait_for_settled(&process, &audit);
     farebox_audit_expect(&audit, true, &findings);
     json_decref(http_client_payment(process.http_port, id));
 }
@@ -190,7 +164,7 @@ static void trap_22_ids_that_a_loose_collation_mixes_up_are_trips_of_their_own(v
         farebox_audit_add(&audit, ids[i], "user-w", meters, 60);
     }
     trip_sender_flush(&sender);
-    await_settled();
+    farebox_wait_for_settled(&process, &audit);
     farebox_audit_expect(&audit, true, &findings);
 }
 
@@ -212,7 +186,7 @@ static void trap_06_ten_copies_of_a_trip_at_once_are_one_charge_and_one_event(vo
         }
     }
     trip_sender_flush(&sender);
-    await_settled();
+    farebox_wait_for_settled(&process, &audit);
     farebox_audit_expect(&audit, true, &findings);
     assert_int_equal(findings.completed, before.completed + TRIPS);
     assert_int_equal(findings.events, before.events + TRIPS);

@@ -8,6 +8,7 @@
 
 #include "farebox_audit.h"
 #include "farebox_process.h"
+#include "farebox_waits.h"
 #include "http_client.h"
 #include "record_headers.h"
 #include "trip_sender.h"
@@ -173,34 +174,6 @@ static void on_sent(void *context, const struct kafka_record *record)
     memcpy(sent->value, record->has_value ? record->value : (const uint8_t *)"", record->value_len);
 }
 
-static void count_one(void *context, const struct kafka_record *record)
-{
-    (void)record;
-    (*(size_t *)context)++;
-}
-
-static void await_records(const char *topic, size_t least)
-{
-    int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
-    size_t count = 0;
-    while (count < least) {
-        if (process_clock_ms() > deadline_ms) {
-            farebox_process_show_log(&process);
-            fail_msg("%zu records in %s, not %zu", count, topic, least);
-        }
-        count = 0;
-        (void)trip_sender_read(kafka_broker_bootstrap(broker), topic, count_one, &count);
-    }
-}
-
-static void await_settled(void)
-{
-    if (!farebox_audit_await_settled(&audit, PROCESS_PATIENCE_MS)) {
-        farebox_process_show_log(&process);
-        fail_msg("not all payments are settled");
-    }
-}
-
 static void every_sample_becomes_what_it_says(void **state)
 {
     size_t dead = 0;
@@ -214,8 +187,8 @@ static void every_sample_becomes_what_it_says(void **state)
                               samples[i].duration_seconds);
         }
     }
-    await_settled();
-    await_records("trip_events.DLT", dead);
+    farebox_wait_for_settled(&process, &audit);
+    farebox_wait_for_records(&process, kafka_broker_bootstrap(broker), "trip_events.DLT", dead);
     farebox_audit_expect(&audit, true, &findings);
     assert_int_equal(findings.completed, audit.count);
     assert_int_equal(findings.dead, dead);
