@@ -158,9 +158,9 @@ static void closing_is_bounded_with_clients_in_the_middle(void **state)
     int64_t start_ms = now_ms();
     fixture_close(&other);
     assert_true(now_ms() - start_ms < 15000);
+    /* They are not waited for: what civetweb has accepted, and no worker has taken when it stops,
+     * is open until the process ends. */
     for (size_t i = 0; i < LENGTH(fds); i++) {
-        while (!client_is_ended(fds[i])) {
-        }
         (void)close(fds[i]);
     }
     http_api_close(NULL);
