@@ -277,6 +277,7 @@ void driver_close(struct driver *d)
     records_drop_all(d);
     for (uint32_t i = 0; i < ADMIN_SLOTS; i++) {
         pthread_cond_destroy(&d->admin[i].answered);
+        free(d->admin[i].texts_block);
     }
     pthread_cond_destroy(&d->stopped);
     pthread_mutex_destroy(&d->mutex);

@@ -76,5 +76,10 @@ enum driver_admin_status driver_retry_all(struct driver *driver, const char *top
                                           struct http_retry_result *result);
 /* The same for the ignore of one row. */
 enum driver_admin_status driver_ignore(struct driver *driver, const struct failed_event_row *row);
+/* The same for ADMIN_REFUND or ADMIN_ADOPT of a payment. `texts` is the pool of the row's texts, in
+ * `block`, which is from the heap and the driver's from now on. */
+enum driver_admin_status driver_operate(struct driver *driver, enum admin_op op,
+                                        const struct payment_row *row, void *block,
+                                        const struct texts *texts);
 
 #endif

@@ -2,8 +2,13 @@
 #include "driver_internal.h"
 
 #include "clock.h"
+#include "row_texts.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* What a request brings into the engine's pool at most: a payment's texts. */
+#define ADMIN_TEXTS 7
 
 static struct admin_slot *slot_take(struct driver *d)
 {
@@ -41,6 +46,14 @@ static enum driver_admin_status status_of(const struct admin_slot *slot)
     return DRIVER_ADMIN_NO_ANSWER;
 }
 
+/* With the mutex held. */
+static void slot_free(struct admin_slot *slot)
+{
+    free(slot->texts_block);
+    slot->texts_block = NULL;
+    slot->is_used = false;
+}
+
 /* Posts the request and waits for its reply. A slot that nobody waits for is freed by the reply. */
 static enum driver_admin_status ask(struct driver *d, struct admin_slot *slot,
                                     struct http_retry_result *result)
@@ -55,7 +68,7 @@ static enum driver_admin_status ask(struct driver *d, struct admin_slot *slot,
     if (slot->is_done) {
         status = status_of(slot);
         *result = (struct http_retry_result){slot->retried, slot->refused};
-        slot->is_used = false;
+        slot_free(slot);
     } else {
         slot->is_left = true;
     }
@@ -96,6 +109,24 @@ enum driver_admin_status driver_ignore(struct driver *d, const struct failed_eve
     return ask(d, slot, &ignored);
 }
 
+enum driver_admin_status driver_operate(struct driver *d, enum admin_op op,
+                                        const struct payment_row *row, void *block,
+                                        const struct texts *texts)
+{
+    struct admin_slot *slot = slot_take(d);
+    struct http_retry_result ignored;
+
+    if (slot == NULL) {
+        free(block);
+        return DRIVER_ADMIN_BUSY;
+    }
+    slot->op = (uint8_t)op;
+    slot->payment = *row;
+    slot->texts_block = block;
+    slot->texts = texts;
+    return ask(d, slot, &ignored);
+}
+
 static void answer(struct driver *d, struct admin_slot *slot, enum operator_reply reply,
                    uint64_t retried, uint64_t refused)
 {
@@ -105,7 +136,7 @@ static void answer(struct driver *d, struct admin_slot *slot, enum operator_repl
     slot->refused = refused;
     slot->is_done = true;
     if (slot->is_left) {
-        slot->is_used = false;
+        slot_free(slot);
     }
     pthread_cond_signal(&slot->answered);
     pthread_mutex_unlock(&d->mutex);
@@ -118,12 +149,16 @@ void admin_ask(struct driver *d, struct admin_slot *slot)
     event.as.admin.op = slot->op;
     event.as.admin.request = slot->request;
     event.as.admin.failed = slot->row;
+    if (!driver_has_room(d, ADMIN_TEXTS, (size_t)ADMIN_TEXTS * STORE_ID_MAX, 2)) {
+        answer(d, slot, REPLY_BUSY, 0, 0);
+        return;
+    }
     if (slot->has_topic) {
-        if (!driver_has_room(d, 1, STORE_ID_MAX, 2)) {
-            answer(d, slot, REPLY_BUSY, 0, 0);
-            return;
-        }
         event.as.admin.topic = texts_intern_string(d->texts, slot->topic);
+    }
+    if (slot->texts_block != NULL) {
+        event.as.admin.payment = slot->payment;
+        invariant(row_texts_payment(&event.as.admin.payment, slot->texts, d->texts));
     }
     driver_step(d, &event);
 }

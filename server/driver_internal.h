@@ -45,6 +45,9 @@ struct admin_slot {
     uint64_t refused;
     char topic[STORE_ID_MAX + 1];
     struct failed_event_row row;
+    struct payment_row payment;
+    void *texts_block; /* the slot's while it is used; NULL: the request has no payment */
+    const struct texts *texts;
 };
 
 struct driver {

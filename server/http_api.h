@@ -67,6 +67,16 @@ enum http_ignore_status {
     HTTP_IGNORE_UNAVAILABLE, /* 503, Retry-After: the store does not answer */
 };
 
+/* What an operator may do with a payment that is UNKNOWN (LIFE, "Rescue"). */
+enum http_operator_op { HTTP_OPERATOR_REFUND = 1, HTTP_OPERATOR_ADOPT };
+enum http_operator_status {
+    HTTP_OPERATOR_DONE = 1,
+    HTTP_OPERATOR_CONFLICT,    /* 409: not UNKNOWN, or what the PG says forbids it */
+    HTTP_OPERATOR_ABSENT,      /* 404 */
+    HTTP_OPERATOR_BUSY,        /* 503, Retry-After: somebody works on this payment */
+    HTTP_OPERATOR_UNAVAILABLE, /* 503, Retry-After: store or PG did not answer in time */
+};
+
 /* ALL: /actuator/health, what a person wants to see. */
 enum http_health_kind { HTTP_HEALTH_ALL = 1, HTTP_HEALTH_LIVENESS, HTTP_HEALTH_READINESS };
 
@@ -88,6 +98,8 @@ enum http_endpoint {
     HTTP_ENDPOINT_PAYMENTS,
     HTTP_ENDPOINT_RETRY_ALL,
     HTTP_ENDPOINT_IGNORE,
+    HTTP_ENDPOINT_REFUND,
+    HTTP_ENDPOINT_ADOPT,
     HTTP_ENDPOINT_HEALTH,
     HTTP_ENDPOINT_LIVENESS,
     HTTP_ENDPOINT_READINESS,
@@ -110,6 +122,11 @@ struct http_api_ops {
                                         struct http_retry_result *result);
     /* PENDING -> IGNORED. `event_id` >= 1. A second call answers NOT_PENDING. */
     enum http_ignore_status (*ignore)(void *ctx, int64_t event_id);
+    /* Refunds or adopts the trip's payment after a look-up at the PG. `trip_id` as above. DONE: it
+     * is durable, for a refund perhaps only as an intent whose cancel is being sent. Repeating it
+     * is harmless: the payment is no longer UNKNOWN then. */
+    enum http_operator_status (*operate)(void *ctx, enum http_operator_op op, const char *trip_id,
+                                         size_t len);
     /* Says how the process is; must not wait for anything. */
     void (*health)(void *ctx, enum http_health_kind kind, struct http_health *health);
     /* Writes Prometheus text to `out`, which is memory. */

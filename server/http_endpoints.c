@@ -31,19 +31,30 @@ static bool http_endpoints_is_topic(const char *text, size_t len)
            strcmp(text, "..") != 0;
 }
 
+/* The parameter tripId. False: it is wrong, and the answer says so. */
+static bool http_endpoints_trip_id(const struct http_request *request,
+                                   char trip_id[HTTP_API_ID_MAX + 1], size_t *len,
+                                   struct http_response *response)
+{
+    if (http_request_query(request->query, "tripId", trip_id, HTTP_API_ID_MAX + 1, len) ==
+            HTTP_QUERY_FOUND &&
+        http_endpoints_is_printable(trip_id, *len)) {
+        return true;
+    }
+    http_endpoints_refuse(
+        request, HTTP_PROBLEM_PARAMETER,
+        "The parameter tripId is needed once, with 1 to 255 printable ASCII characters.", response);
+    return false;
+}
+
 static void http_endpoints_payments(const struct http_endpoints *endpoints,
                                     const struct http_request *request,
                                     struct http_response *response)
 {
-    static const char wrong[] =
-        "The parameter tripId is needed once, with 1 to 255 printable ASCII characters.";
     char trip_id[HTTP_API_ID_MAX + 1];
     size_t len = 0;
     struct http_payment payment;
-    if (http_request_query(request->query, "tripId", trip_id, sizeof(trip_id), &len) !=
-            HTTP_QUERY_FOUND ||
-        !http_endpoints_is_printable(trip_id, len)) {
-        http_endpoints_refuse(request, HTTP_PROBLEM_PARAMETER, wrong, response);
+    if (!http_endpoints_trip_id(request, trip_id, &len, response)) {
         return;
     }
     memset(&payment, 0, sizeof(payment));
@@ -132,6 +143,47 @@ static void http_endpoints_ignore(const struct http_endpoints *endpoints,
     }
 }
 
+/* Answers with the payment as it is then: of a refund the intent is durable, which nothing takes
+ * back, and the cancel may still be under way. */
+static void http_endpoints_operate(const struct http_endpoints *endpoints,
+                                   const struct http_request *request, enum http_operator_op op,
+                                   struct http_response *response)
+{
+    char trip_id[HTTP_API_ID_MAX + 1];
+    size_t len = 0;
+    if (!http_endpoints_trip_id(request, trip_id, &len, response)) {
+        return;
+    }
+    switch (endpoints->ops->operate(endpoints->ctx, op, trip_id, len)) {
+    case HTTP_OPERATOR_DONE:
+        http_endpoints_payments(endpoints, request, response);
+        if (op == HTTP_OPERATOR_REFUND && response->status == 200) {
+            response->status = 202;
+        }
+        return;
+    case HTTP_OPERATOR_CONFLICT:
+        http_endpoints_refuse(request, HTTP_PROBLEM_NOT_UNKNOWN,
+                              "Only an UNKNOWN payment is ended by an operator, and only where the "
+                              "payment gateway holds money that fits: see its status and reason.",
+                              response);
+        return;
+    case HTTP_OPERATOR_ABSENT:
+        http_endpoints_refuse(request, HTTP_PROBLEM_NO_PAYMENT,
+                              "No payment was made for this trip, or not yet.", response);
+        return;
+    case HTTP_OPERATOR_BUSY:
+        http_endpoints_refuse(request, HTTP_PROBLEM_BUSY,
+                              "Farebox is at work on this payment; ask again.", response);
+        return;
+    case HTTP_OPERATOR_UNAVAILABLE:
+        http_endpoints_refuse(request, HTTP_PROBLEM_UNAVAILABLE,
+                              "The store or the payment gateway did not answer; it may still "
+                              "happen, and asking again is safe.",
+                              response);
+        return;
+    }
+}
+
 static void http_endpoints_health(const struct http_endpoints *endpoints,
                                   enum http_health_kind kind, struct http_response *response)
 {
@@ -190,19 +242,24 @@ static bool http_endpoints_may_admin(const struct http_endpoints *endpoints,
     return true;
 }
 
+static bool http_endpoints_is_admin(enum http_endpoint endpoint)
+{
+    return endpoint == HTTP_ENDPOINT_RETRY_ALL || endpoint == HTTP_ENDPOINT_IGNORE ||
+           endpoint == HTTP_ENDPOINT_REFUND || endpoint == HTTP_ENDPOINT_ADOPT;
+}
+
 void http_endpoints_answer(const struct http_endpoints *endpoints,
                            const struct http_request *request, const struct http_route *route,
                            struct http_response *response)
 {
-    bool is_admin =
-        route->endpoint == HTTP_ENDPOINT_RETRY_ALL || route->endpoint == HTTP_ENDPOINT_IGNORE;
     if (route->method != NULL && strcmp(request->method, route->method) != 0) {
         response->allow = route->method;
         http_endpoints_refuse(request, HTTP_PROBLEM_METHOD,
                               "The header Allow names the method that is.", response);
         return;
     }
-    if (is_admin && !http_endpoints_may_admin(endpoints, request, response)) {
+    if (http_endpoints_is_admin(route->endpoint) &&
+        !http_endpoints_may_admin(endpoints, request, response)) {
         return;
     }
     switch (route->endpoint) {
@@ -214,6 +271,12 @@ void http_endpoints_answer(const struct http_endpoints *endpoints,
         return;
     case HTTP_ENDPOINT_IGNORE:
         http_endpoints_ignore(endpoints, request, route->event_id, response);
+        return;
+    case HTTP_ENDPOINT_REFUND:
+        http_endpoints_operate(endpoints, request, HTTP_OPERATOR_REFUND, response);
+        return;
+    case HTTP_ENDPOINT_ADOPT:
+        http_endpoints_operate(endpoints, request, HTTP_OPERATOR_ADOPT, response);
         return;
     case HTTP_ENDPOINT_HEALTH:
         http_endpoints_health(endpoints, HTTP_HEALTH_ALL, response);

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 /* A payment or a dead letter with all its texts. */
-#define READ_TEXTS 16
-#define READ_BYTES (STORE_BODY_MAX + STORE_HEADERS_MAX + STORE_KEY_MAX + (64 << 10))
+#define READ_TEXTS    16
+#define PAYMENT_BYTES (READ_TEXTS * STORE_ID_MAX)
+#define READ_BYTES    (STORE_BODY_MAX + STORE_HEADERS_MAX + STORE_KEY_MAX + (64 << 10))
 
 /* The engine thread goes round every second: longer than this, and something is wrong. */
 #define ROUND_LATE_MS 15000
@@ -138,6 +139,42 @@ static enum http_ignore_status ignore(void *ctx, int64_t event_id)
     return HTTP_IGNORE_UNAVAILABLE;
 }
 
+/* The row that was read guards the change: what happens to it meanwhile refuses the operator. */
+static enum http_operator_status operate(void *ctx, enum http_operator_op op, const char *trip_id,
+                                         size_t len)
+{
+    struct http_ops *ops = ctx;
+    struct payment_view view;
+    enum store_status status;
+    void *block = malloc(texts_size(READ_TEXTS, PAYMENT_BYTES));
+    struct texts *texts;
+
+    if (block == NULL) {
+        return HTTP_OPERATOR_UNAVAILABLE;
+    }
+    texts = texts_init(block, READ_TEXTS, PAYMENT_BYTES);
+    pthread_mutex_lock(&ops->mutex);
+    status = ops->store->ops->read_payment(ops->store, trip_id, len, texts, &view);
+    pthread_mutex_unlock(&ops->mutex);
+    if (status != STORE_OK) {
+        free(block);
+        return status == STORE_NOT_FOUND ? HTTP_OPERATOR_ABSENT : HTTP_OPERATOR_UNAVAILABLE;
+    }
+    switch (driver_operate(ops->parts.driver,
+                           op == HTTP_OPERATOR_ADOPT ? ADMIN_ADOPT : ADMIN_REFUND, &view.row, block,
+                           texts)) {
+    case DRIVER_ADMIN_DONE:
+        return HTTP_OPERATOR_DONE;
+    case DRIVER_ADMIN_CONFLICT:
+        return HTTP_OPERATOR_CONFLICT;
+    case DRIVER_ADMIN_BUSY:
+        return HTTP_OPERATOR_BUSY;
+    case DRIVER_ADMIN_NO_ANSWER:
+        break;
+    }
+    return HTTP_OPERATOR_UNAVAILABLE;
+}
+
 static struct http_component *add(struct http_health *health, const char *name, bool is_up)
 {
     struct http_component *component = &health->components[health->count++];
@@ -217,7 +254,7 @@ static void request_ended(void *ctx, enum http_endpoint endpoint, int http_statu
 
 const struct http_api_ops *http_ops_table(void)
 {
-    static const struct http_api_ops table = {read_payment, retry_all, ignore,
+    static const struct http_api_ops table = {read_payment, retry_all, ignore,       operate,
                                               health,       metrics,   request_ended};
 
     return &table;

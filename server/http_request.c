@@ -9,6 +9,8 @@ static const struct {
 } http_request_paths[] = {
     {"/internal/api/payments", "GET", HTTP_ENDPOINT_PAYMENTS},
     {"/api/payments/admin/failed-events/retry-all", "POST", HTTP_ENDPOINT_RETRY_ALL},
+    {"/api/payments/admin/payments/refund", "POST", HTTP_ENDPOINT_REFUND},
+    {"/api/payments/admin/payments/adopt", "POST", HTTP_ENDPOINT_ADOPT},
     {"/actuator/health", "GET", HTTP_ENDPOINT_HEALTH},
     {"/actuator/health/liveness", "GET", HTTP_ENDPOINT_LIVENESS},
     {"/actuator/health/readiness", "GET", HTTP_ENDPOINT_READINESS},
@@ -139,6 +141,10 @@ const char *http_endpoint_name(enum http_endpoint endpoint)
         return "retry_all";
     case HTTP_ENDPOINT_IGNORE:
         return "ignore";
+    case HTTP_ENDPOINT_REFUND:
+        return "refund";
+    case HTTP_ENDPOINT_ADOPT:
+        return "adopt";
     case HTTP_ENDPOINT_HEALTH:
         return "health";
     case HTTP_ENDPOINT_LIVENESS:

@@ -32,6 +32,7 @@ static const struct {
     [HTTP_PROBLEM_METHOD] = {405, "method", "The method is not allowed here"},
     [HTTP_PROBLEM_SLOW] = {408, "slow", "The request took too long"},
     [HTTP_PROBLEM_NOT_PENDING] = {409, "not-pending", "The failed event is not pending"},
+    [HTTP_PROBLEM_NOT_UNKNOWN] = {409, "not-unknown", "The payment cannot be ended this way"},
     [HTTP_PROBLEM_LENGTH_NEEDED] = {411, "length-needed", "A Content-Length is needed"},
     [HTTP_PROBLEM_BODY_LONG] = {413, "body-long", "The body is too long"},
     [HTTP_PROBLEM_URI_LONG] = {414, "uri-long", "The URI is too long"},
@@ -222,6 +223,7 @@ const char *http_response_phrase(int status)
         const char *phrase;
     } phrases[] = {
         {200, "OK"},
+        {202, "Accepted"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -270,6 +272,7 @@ const char *http_response_detail(enum http_problem problem)
     case HTTP_PROBLEM_NO_EVENT:
     case HTTP_PROBLEM_METHOD:
     case HTTP_PROBLEM_NOT_PENDING:
+    case HTTP_PROBLEM_NOT_UNKNOWN:
     case HTTP_PROBLEM_INTERNAL:
     case HTTP_PROBLEM_BUSY:
     case HTTP_PROBLEM_UNAVAILABLE:

@@ -82,6 +82,20 @@ static enum http_ignore_status driver_ignore(void *ctx, int64_t event_id)
     return status;
 }
 
+static enum http_operator_status driver_operate(void *ctx, enum http_operator_op op,
+                                                const char *trip_id, size_t len)
+{
+    struct fixture *fixture = ctx;
+    (void)atomic_fetch_add(&fixture->calls, 1);
+    fixture_lock();
+    fixture->asked_op = op;
+    (void)snprintf(fixture->asked_trip_id, sizeof(fixture->asked_trip_id), "%.*s", (int)len,
+                   trip_id);
+    enum http_operator_status status = fixture->operator_status;
+    fixture_unlock();
+    return status;
+}
+
 static void driver_health(void *ctx, enum http_health_kind kind, struct http_health *health)
 {
     struct fixture *fixture = ctx;
@@ -113,9 +127,9 @@ static void driver_request_ended(void *ctx, enum http_endpoint endpoint, int htt
     }
 }
 
-static const struct http_api_ops driver_ops = {driver_read_payment, driver_retry_all,
-                                               driver_ignore,       driver_health,
-                                               driver_metrics,      driver_request_ended};
+static const struct http_api_ops driver_ops = {
+    driver_read_payment, driver_retry_all, driver_ignore,       driver_operate,
+    driver_health,       driver_metrics,   driver_request_ended};
 
 void fixture_reset(struct fixture *fixture)
 {
@@ -125,6 +139,7 @@ void fixture_reset(struct fixture *fixture)
     fixture->read_status = HTTP_READ_ABSENT;
     fixture->retry_status = HTTP_RETRY_DONE;
     fixture->ignore_status = HTTP_IGNORE_DONE;
+    fixture->operator_status = HTTP_OPERATOR_DONE;
     fixture->metrics_bytes = 640;
     fixture->asked_trip_id[0] = '\0';
     fixture->asked_topic[0] = '\0';

@@ -21,12 +21,14 @@ struct fixture {
     enum http_read_status read_status;
     enum http_retry_status retry_status;
     enum http_ignore_status ignore_status;
+    enum http_operator_status operator_status;
     struct http_payment payment;
     struct http_health health;
     size_t metrics_bytes; /* of the text that it writes */
     char asked_trip_id[HTTP_API_TEXT_SIZE];
     char asked_topic[HTTP_API_TEXT_SIZE]; /* "(all)" for NULL */
     int64_t asked_event_id;
+    enum http_operator_op asked_op;
     enum http_health_kind asked_kind;
     atomic_int calls; /* of any callback but request_ended */
     atomic_int ended; /* calls of request_ended since fixture_open() */
