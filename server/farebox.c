@@ -8,6 +8,7 @@
 #include "mysql_store.h"
 #include "sqlite_store.h"
 #include "stop_signal.h"
+#include "time_zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,7 @@ static struct store *open_mysql(const struct farebox_settings *settings,
         .write_timeout_s = MYSQL_READ_S,
         .lock_wait_timeout_s = MYSQL_LOCK_WAIT_S,
         .tls = settings->store_tls != 0,
+        .zone_offset_s = time_zone_offset_s,
         .migrate = true,
         .allow_lost_commits = settings->store_allow_lost_commits != 0};
     char value[SETTINGS_HOST_MAX + 2 * SETTINGS_MYSQL_NAME_MAX + 32];
@@ -222,7 +224,7 @@ static bool open_http(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
                                        .host = s->http_host,
                                        .port = s->http_port,
                                        .admin_token = &s->admin_token,
-                                       .time_zone_offset_min = s->time_zone_offset_min};
+                                       .zone_offset_s = time_zone_offset_s};
     char value[SETTINGS_HOST_MAX + 16];
     char reason[512];
 

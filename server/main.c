@@ -3,6 +3,7 @@
 #include "farebox.h"
 #include "log.h"
 #include "stop_signal.h"
+#include "time_zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
         return status;
     }
     log_set_level((enum log_level)settings.log_level);
+    time_zone_use(settings.time_zone);
     if (stop_signal_init()) {
         status = serve(&settings);
     } else {

@@ -25,6 +25,7 @@
 #define SETTINGS_NAME_MAX    249  /* bytes of a topic (Kafka's limit) or group */
 #define SETTINGS_TEXT_MAX    128  /* bytes of a short text */
 #define SETTINGS_HOST_MAX    253  /* bytes of a host's name */
+#define SETTINGS_ZONE_MAX    64   /* bytes of a time zone's name */
 /* Bytes of a user or database of MySQL, whose own limits are 32 and 64 characters. */
 #define SETTINGS_MYSQL_NAME_MAX 64
 
@@ -97,7 +98,7 @@ struct farebox_settings {
     int32_t log_level; /* enum log_level */
     int64_t stop_timeout_ms;
     int32_t in_flight; /* payments at once */
-    int32_t time_zone_offset_min;
+    char time_zone[SETTINGS_ZONE_MAX + 1];
 
     /* The waits of LIFE. */
     int64_t claim_due_ms;

@@ -122,8 +122,9 @@ const struct setting settings_table[] = {
            "Seconds that a stop waits for what is claimed."),
     NUMBER("FAREBOX_IN_FLIGHT", SETTING_INT, in_flight, 1, 65536, "4096",
            "Payments that are worked on at once, at most."),
-    NUMBER("FAREBOX_TIME_ZONE_OFFSET_MIN", SETTING_INT, time_zone_offset_min, -720, 840, "540",
-           "Minutes east of UTC: the zone of local date-times and of the cleanup at 03:00."),
+    TEXT("FAREBOX_LEGACY_TIME_ZONE", SETTING_ZONE, time_zone, "Asia/Seoul",
+         "The zone of local date-times, in answers and in the old service's columns, and of the "
+         "cleanup at 03:00."),
 
     GUARD("FAREBOX_CLAIM_DUE_S", claim_due_ms, 1, DAYS(1), "600",
           "Seconds after its claim at which the rescue may take a payment over."),

@@ -52,7 +52,11 @@ static void open_sql(struct mysql_store *store, const struct texts *texts, const
             "INSERT INTO failed_event (created_at, updated_at, epoch, kafka_key, payload,"
             " error_message, error, status, topic, origin_topic, origin_partition, origin_offset,"
             " origin_at, record_key, body, headers, token_process, token_sequence, stored_at)"
-            " VALUES (NOW(6), NOW(6), 1, ");
+            " VALUES (");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", 1, ");
     if (row->has_key != 0) {
         sql_add(sql, "LEFT(");
         readable_add(store, texts, row->key);
@@ -108,8 +112,12 @@ static enum step requeue(struct mysql_store *store, const struct unit *unit)
     sql_add(sql,
             "INSERT INTO payment_outbox (created_at, updated_at, aggregate_id, payload, status,"
             " topic, epoch, due_at, record_key, body, headers, record_at, event_id, token_process,"
-            " token_sequence) SELECT NOW(6), NOW(6), kafka_key, payload, 'READY', origin_topic, 1,"
-            " " SQL_NOW ", record_key, body, headers, origin_at, ");
+            " token_sequence) SELECT ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", kafka_key, payload, 'READY', origin_topic, 1,"
+                 " " SQL_NOW ", record_key, body, headers, origin_at, ");
     sql_uuid_bytes(sql, &unit->as.failed_event.event_id);
     sql_add(sql, ", ");
     sql_uint(sql, unit->token.process);
@@ -126,7 +134,9 @@ enum step mysql_failed_event_move(struct mysql_store *store, const struct unit *
     const struct unit_failed_event *event = &unit->as.failed_event;
     struct sql *sql = &store->sql;
     sql_clear(sql);
-    sql_add(sql, "UPDATE failed_event SET updated_at = NOW(6), status = ");
+    sql_add(sql, "UPDATE failed_event SET updated_at = ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", status = ");
     sql_name(sql, status_names[event->row.status]);
     sql_add(sql, ", epoch = ");
     sql_uint(sql, event->guard_epoch + 1);

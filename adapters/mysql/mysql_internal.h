@@ -16,6 +16,8 @@
 /* A text of the session's options, and the NUL. */
 #define OPTION_SIZE 512
 #define KEY_SIZE    160
+/* The expression with its four numbers, and the NUL. */
+#define LOCAL_NOW_SIZE 200
 
 struct mysql_store {
     struct store base; /* first: the port's handle */
@@ -24,6 +26,7 @@ struct mysql_store {
     uint64_t changed;                           /* rows that the last statement changed */
     int64_t retry_at_ms;                        /* monotonic: no connection before this */
     int32_t backoff_ms;                         /* 0: the last connection could be opened */
+    char local_now[LOCAL_NOW_SIZE];             /* SQL: now in the old service's zone */
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
     char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
@@ -61,6 +64,18 @@ MUST_USE bool mysql_read_begin(struct mysql_store *store);
 /* Ends a transaction without its changes; drops the connection where that fails. */
 void mysql_undo(struct mysql_store *store);
 enum batch_outcome mysql_end(struct mysql_store *store);
+
+/*
+ * mysql_local.c: the old service's date-times, which are local times of its zone. They are for
+ * people and for GET; they decide nothing.
+ */
+/* Makes store->local_now for the statements of the next minutes, whatever the difference between
+ * this machine's clock and the server's. */
+void mysql_local_now(struct mysql_store *store, int64_t now_ms);
+/* The instant of a local time, both Unix ms as if the one were UTC. The first of the two where the
+ * clocks were set back; where they were set forward, the time that did not exist goes on from the
+ * offset before. */
+int64_t mysql_local_instant(const struct mysql_store *store, int64_t local_ms);
 
 /* Places of units in the batch, in the order in which their rows are locked. */
 struct unit_group {

@@ -33,6 +33,9 @@ struct mysql_store_options {
     bool tls;                /* refuse a connection without TLS */
     bool migrate;            /* make the tables where they are missing, and what they lack */
     bool allow_lost_commits; /* work on a server that may lose commits when it crashes */
+    /* The zone of the old service's date-time columns: local time - UTC at an instant, in seconds.
+     * Any thread. NULL: UTC. */
+    int32_t (*zone_offset_s)(int64_t unix_s);
     /* Tests only: the clock of this store's sessions instead of the server's, Unix ms. NULL in
      * production. */
     int64_t (*now_ms)(void *context);
