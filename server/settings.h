@@ -55,6 +55,7 @@ struct farebox_settings {
     int32_t store_tls;                        /* 0: off, 1: required */
     char store_tls_ca[SETTINGS_PATH_MAX + 1]; /* "none": none */
     int32_t store_allow_lost_commits;         /* 0 or 1 */
+    int32_t store_migrate;                    /* 1: a start may migrate */
     int32_t store_lanes;                      /* connections that execute batches */
     int32_t batch_max;                        /* units */
     int64_t batch_linger_ms;

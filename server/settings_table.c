@@ -44,6 +44,8 @@ const struct setting settings_table[] = {
          "PEM certificates by which the server must prove its name, with TLS; none: no proof."),
     CHOICE("FAREBOX_STORE_ALLOW_LOST_COMMITS", store_allow_lost_commits, settings_booleans, "false",
            "Work on a server with innodb_flush_log_at_trx_commit other than 1."),
+    CHOICE("FAREBOX_STORE_MIGRATE", store_migrate, settings_booleans, "true",
+           "Whether a start brings the store's schema up to date; false: farebox migrate does."),
     NUMBER("FAREBOX_STORE_LANES", SETTING_INT, store_lanes, 1, 16, "2",
            "Connections that execute batches."),
     NUMBER("FAREBOX_BATCH_MAX", SETTING_INT, batch_max, 1, 256, "256",

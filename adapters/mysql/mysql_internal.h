@@ -15,7 +15,9 @@
 #define REASON_SIZE 400
 /* A text of the session's options, and the NUL. */
 #define OPTION_SIZE 512
-#define KEY_SIZE    160
+#define KEY_SIZE    200
+/* A character set or collation, and the NUL. */
+#define NAME_SIZE 65
 /* The expression with its four numbers, and the NUL. */
 #define LOCAL_NOW_SIZE 200
 
@@ -30,6 +32,8 @@ struct mysql_store {
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
     char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
+    char event_charset[NAME_SIZE];      /* of failed_event.payload; "": bytes */
+    char outbox_charset[NAME_SIZE];     /* of payment_outbox.payload */
     struct mysql_store_options options; /* its texts point to the copies below */
     char host[OPTION_SIZE];
     char user[OPTION_SIZE];
@@ -47,12 +51,20 @@ enum step {
     STEP_ABORT,      /* the batch, or the read, cannot go on now */
 };
 
-/* mysql_connect.c: opens store->db, or says why not; checks the server at each connect. */
+/* mysql_connect.c: a session that is the caller's to close, or NULL and the reason (REASON_SIZE);
+ * checks the server. */
+MUST_USE MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned read_timeout_s,
+                                      char *reason);
+/* Opens store->db, or says why not; checks the server at each connect. */
 MUST_USE bool mysql_session_open(struct mysql_store *store, char *reason);
 /* Closes it, whatever its state; the server rolls back what is open. */
 void mysql_session_drop(struct mysql_store *store);
 /* Connects where there is no connection and the back-off is over. */
 MUST_USE bool mysql_session_ready(struct mysql_store *store);
+
+/* mysql_schema.c: learns the collations of the tables; names the rights that are missing. */
+MUST_USE bool mysql_schema_learn(struct mysql_store *store, char *reason);
+MUST_USE bool mysql_rights_check(struct mysql_store *store, char *reason);
 
 /* mysql_db.c: sends store->sql. A lost connection is dropped, so that store->db is NULL then. */
 enum step mysql_run(struct mysql_store *store);
