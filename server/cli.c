@@ -15,12 +15,15 @@ enum cli_request {
     CLI_REQUEST_VERSION,
     CLI_REQUEST_CHECK,
     CLI_REQUEST_PAGE,
+    CLI_REQUEST_MIGRATE,
+    CLI_REQUEST_DRY_RUN, /* of migrate */
     CLI_REQUEST_WRONG,
 };
 
 static void cli_print_usage(FILE *out)
 {
-    (void)fprintf(out, "Usage: farebox [--help | --version | --check-config | --settings-page]\n");
+    (void)fprintf(out, "Usage: farebox [--help | --version | --check-config | --settings-page]\n"
+                       "       farebox migrate [--dry-run]\n");
 }
 
 static void cli_print_help(FILE *out)
@@ -34,6 +37,8 @@ static void cli_print_help(FILE *out)
                   "      --check-config   print the effective settings and exit: 0, or 2 where\n"
                   "                       one is wrong\n"
                   "      --settings-page  print the settings as the Markdown of docs/ and exit\n"
+                  "\nfarebox migrate brings the store's schema up to date and exits; with\n"
+                  "--dry-run it changes nothing and prints the SQL that would run.\n"
                   "\nSettings are environment variables:\n\n");
     settings_print_help(out);
 }
@@ -41,11 +46,9 @@ static void cli_print_help(FILE *out)
 static enum cli_request cli_read_options(int argc, char **argv, FILE *err)
 {
     static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {"check-config", no_argument, NULL, 'c'},
-        {"settings-page", no_argument, NULL, 'p'},
-        {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
+        {"check-config", no_argument, NULL, 'c'}, {"settings-page", no_argument, NULL, 'p'},
+        {"dry-run", no_argument, NULL, 'd'},      {NULL, 0, NULL, 0},
     };
     enum cli_request request = CLI_REQUEST_RUN;
     int option;
@@ -64,10 +67,22 @@ static enum cli_request cli_read_options(int argc, char **argv, FILE *err)
         case 'p':
             request = CLI_REQUEST_PAGE;
             break;
+        case 'd':
+            request = CLI_REQUEST_DRY_RUN;
+            break;
         default:
             (void)fprintf(err, "farebox: wrong option: %s\n", argv[optind - 1]);
             return CLI_REQUEST_WRONG;
         }
+    }
+    bool is_migrate = optind < argc && strcmp(argv[optind], "migrate") == 0;
+    bool may_migrate = request == CLI_REQUEST_RUN || request == CLI_REQUEST_DRY_RUN;
+    if (is_migrate && may_migrate && optind + 1 == argc) {
+        return request == CLI_REQUEST_RUN ? CLI_REQUEST_MIGRATE : CLI_REQUEST_DRY_RUN;
+    }
+    if (request == CLI_REQUEST_DRY_RUN && !is_migrate) {
+        (void)fprintf(err, "farebox: --dry-run is for farebox migrate\n");
+        return CLI_REQUEST_WRONG;
     }
     if (optind < argc) {
         (void)fprintf(err, "farebox: unexpected argument: %s\n", argv[optind]);
@@ -98,8 +113,10 @@ static enum cli_action cli_load(enum cli_request request, char *const *environme
         *exit_status = CLI_EXIT_USAGE;
         return CLI_EXIT;
     }
-    if (request == CLI_REQUEST_RUN) {
-        return CLI_RUN;
+    if (request != CLI_REQUEST_CHECK) {
+        return request == CLI_REQUEST_RUN       ? CLI_RUN
+               : request == CLI_REQUEST_MIGRATE ? CLI_MIGRATE
+                                                : CLI_MIGRATE_DRY_RUN;
     }
     settings_print(settings, out);
     settings_clear(settings);
@@ -127,6 +144,8 @@ enum cli_action cli_start(int argc, char **argv, char *const *environment,
         return CLI_EXIT;
     case CLI_REQUEST_RUN:
     case CLI_REQUEST_CHECK:
+    case CLI_REQUEST_MIGRATE:
+    case CLI_REQUEST_DRY_RUN:
         return cli_load(request, environment, settings, out, err, exit_status);
     }
     *exit_status = cli_written(out);

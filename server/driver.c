@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "engine_settings.h"
+#include "time_zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +137,8 @@ static void *run(void *argument)
 static bool make_engine(struct driver *d)
 {
     const struct engine_limits limits = engine_settings_limits(d->settings);
-    const struct engine_config config = engine_settings_config(d->settings);
+    struct engine_config config = engine_settings_config(d->settings);
+    int64_t wall_ms = clock_unix_ms(NULL);
     uint32_t entries = engine_settings_texts(&limits);
     struct engine_identity identity = {.token_process = clock_random(),
                                        .pg_account = fake_gateway_account()};
@@ -145,6 +147,7 @@ static bool make_engine(struct driver *d)
     if (size == 0) {
         return false;
     }
+    config.zone_offset_ms = time_zone_offset_s(wall_ms / 1000) * 1000;
     d->effects_max = engine_effects_max(&limits);
     d->engine_block = malloc(size);
     d->texts_block = malloc(texts_size(entries, ENGINE_SETTINGS_TEXT_BYTES));
@@ -158,8 +161,7 @@ static bool make_engine(struct driver *d)
     d->texts_max = entries;
     d->texts = texts_init(d->texts_block, entries, ENGINE_SETTINGS_TEXT_BYTES);
     identity.holder = texts_intern_string(d->texts, d->settings->instance);
-    d->engine = engine_init(d->engine_block, &limits, &config, &identity, clock_boot_ms(),
-                            clock_unix_ms(NULL));
+    d->engine = engine_init(d->engine_block, &limits, &config, &identity, clock_boot_ms(), wall_ms);
     return true;
 }
 

@@ -93,7 +93,6 @@ struct engine_config engine_settings_config(const struct farebox_settings *setti
     config.outbox_keep_ms = settings->outbox_keep_ms;
     config.lease_most_ms = (int32_t)settings->lease_most_ms;
     config.lease_least_ms = (int32_t)settings->lease_least_ms;
-    config.zone_offset_ms = settings->time_zone_offset_min * 60 * 1000;
     return config;
 }
 

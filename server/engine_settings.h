@@ -12,7 +12,7 @@
 /* The engine's bounds. engine_size() of them is not 0. */
 struct engine_limits engine_settings_limits(const struct farebox_settings *settings);
 
-/* The engine's rules: LIFE's waits, breakers, intervals. */
+/* The engine's rules: LIFE's waits, breakers, intervals; its zone is the default's. */
 struct engine_config engine_settings_config(const struct farebox_settings *settings);
 
 /* Room of the engine's pool of texts. Records are taken on while it is at most half full. */

@@ -5,21 +5,16 @@
 #include "http_ops.h"
 #include "kafka_broker.h"
 #include "log.h"
-#include "mysql_store.h"
-#include "sqlite_store.h"
 #include "stop_signal.h"
+#include "store_open.h"
+#include "time_zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SQLITE_BUSY_MS 5000
-/* Waits at MySQL, in seconds. An answer takes longer than a lock wait, or that would look lost. */
-#define MYSQL_CONNECT_S   5
-#define MYSQL_LOCK_WAIT_S 10
-#define MYSQL_READ_S      30
-#define LEAVE_GROUPS_MS   10000
-#define FLUSH_MS          10000
+#define LEAVE_GROUPS_MS 10000
+#define FLUSH_MS        10000
 /* Of a lane's texts: whatever half of the engine's pool holds, and rows that come back. */
 #define LANE_BYTES (128U << 20)
 #define LANES_MAX  16
@@ -45,60 +40,6 @@ static bool fail(char error[FAREBOX_ERROR_SIZE], const char *name, const char *v
     return false;
 }
 
-static struct store *open_sqlite(const struct farebox_settings *settings,
-                                 char error[FAREBOX_ERROR_SIZE])
-{
-    const struct sqlite_store_options options = {
-        .now_ms = clock_unix_ms, .busy_timeout_ms = SQLITE_BUSY_MS, .migrate = true};
-    struct store *store = NULL;
-    char reason[FAREBOX_ERROR_SIZE / 2];
-    char value[SETTINGS_PATH_MAX + 16];
-
-    if (!sqlite_store_open(settings->sqlite_path, &options, &store, reason, sizeof(reason))) {
-        (void)snprintf(value, sizeof(value), "sqlite:%s", settings->sqlite_path);
-        (void)fail(error, "FAREBOX_STORE", value, reason);
-        return NULL;
-    }
-    return store;
-}
-
-static struct store *open_mysql(const struct farebox_settings *settings,
-                                char error[FAREBOX_ERROR_SIZE])
-{
-    const struct secret *password = &settings->store_password;
-    const struct mysql_store_options options = {
-        .host = settings->mysql_host,
-        .user = settings->mysql_user,
-        .password = password->is_set ? password->bytes : NULL,
-        .database = settings->mysql_database,
-        .tls_ca = strcmp(settings->store_tls_ca, "none") == 0 ? NULL : settings->store_tls_ca,
-        .port = (uint16_t)settings->mysql_port,
-        .connect_timeout_s = MYSQL_CONNECT_S,
-        .read_timeout_s = MYSQL_READ_S,
-        .write_timeout_s = MYSQL_READ_S,
-        .lock_wait_timeout_s = MYSQL_LOCK_WAIT_S,
-        .tls = settings->store_tls != 0,
-        .migrate = true,
-        .allow_lost_commits = settings->store_allow_lost_commits != 0};
-    char value[SETTINGS_HOST_MAX + 2 * SETTINGS_MYSQL_NAME_MAX + 32];
-    struct store *store = NULL;
-    char reason[FAREBOX_ERROR_SIZE / 2];
-
-    if (!mysql_store_open(&options, &store, reason, sizeof(reason))) {
-        (void)snprintf(value, sizeof(value), "mysql://%s@%s:%d/%s", settings->mysql_user,
-                       settings->mysql_host, (int)settings->mysql_port, settings->mysql_database);
-        (void)fail(error, "FAREBOX_STORE", value, reason);
-        return NULL;
-    }
-    return store;
-}
-
-static struct store *open_store(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
-{
-    return f->settings->store_is_mysql ? open_mysql(f->settings, error)
-                                       : open_sqlite(f->settings, error);
-}
-
 /* A connection for each lane. */
 static bool open_lanes(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
@@ -112,7 +53,7 @@ static bool open_lanes(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 
     invariant(options.lanes <= LANES_MAX);
     for (uint32_t i = 0; ok && i < options.lanes; i++) {
-        stores[i] = open_store(f, error);
+        stores[i] = store_open(f->settings, error);
         ok = stores[i] != NULL;
     }
     if (ok) {
@@ -129,7 +70,7 @@ static bool open_lanes(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 
 static bool open_scans(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
-    struct store *store = open_store(f, error);
+    struct store *store = store_open(f->settings, error);
 
     if (store == NULL) {
         return false;
@@ -217,12 +158,12 @@ static bool open_http(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
     const struct farebox_settings *s = f->settings;
     const struct http_ops_parts parts = {f->driver, f->bus, f->scans, f->counters};
-    struct store *store = open_store(f, error);
+    struct store *store = store_open(f->settings, error);
     struct http_api_options options = {.ops = http_ops_table(),
                                        .host = s->http_host,
                                        .port = s->http_port,
                                        .admin_token = &s->admin_token,
-                                       .time_zone_offset_min = s->time_zone_offset_min};
+                                       .zone_offset_s = time_zone_offset_s};
     char value[SETTINGS_HOST_MAX + 16];
     char reason[512];
 

@@ -419,7 +419,7 @@ enum http_api_status http_api_open(const struct http_api_options *options, struc
     api->endpoints.ops = options->ops;
     api->endpoints.ctx = options->ctx;
     api->endpoints.admin_token = *options->admin_token;
-    api->endpoints.time_zone_offset_min = options->time_zone_offset_min;
+    api->endpoints.zone_offset_s = options->zone_offset_s;
     api->request_ms = options->request_ms > 0 ? options->request_ms : HTTP_API_REQUEST_MS;
     api->idle_ms = api->request_ms < HTTP_API_IDLE_MS ? api->request_ms : HTTP_API_IDLE_MS;
     (void)mg_init_library(0); /* 0: no TLS */

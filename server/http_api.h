@@ -137,13 +137,13 @@ struct http_api_ops {
 };
 
 struct http_api_options {
-    const struct http_api_ops *ops;   /* must outlive the API */
-    void *ctx;                        /* given to every callback */
-    const char *host;                 /* numeric IPv4, e.g. "127.0.0.1"; copied */
-    int port;                         /* 0: any free one */
-    const struct secret *admin_token; /* copied; unset: admin is off (403) */
-    int time_zone_offset_min;         /* of the local date-times in answers */
-    int request_ms;                   /* 0: HTTP_API_REQUEST_MS; tests use less */
+    const struct http_api_ops *ops;           /* must outlive the API */
+    void *ctx;                                /* given to every callback */
+    const char *host;                         /* numeric IPv4, e.g. "127.0.0.1"; copied */
+    int port;                                 /* 0: any free one */
+    const struct secret *admin_token;         /* copied; unset: admin is off (403) */
+    int32_t (*zone_offset_s)(int64_t unix_s); /* local date-times in answers; any thread */
+    int request_ms;                           /* 0: HTTP_API_REQUEST_MS; tests use less */
 };
 
 struct http_api;

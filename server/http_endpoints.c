@@ -62,7 +62,7 @@ static void http_endpoints_payments(const struct http_endpoints *endpoints,
     payment.completed_at_ms = HTTP_API_NO_INSTANT;
     switch (endpoints->ops->read_payment(endpoints->ctx, trip_id, len, &payment)) {
     case HTTP_READ_FOUND:
-        http_response_payment(response, &payment, endpoints->time_zone_offset_min);
+        http_response_payment(response, &payment, endpoints->zone_offset_s);
         return;
     case HTTP_READ_ABSENT:
         http_endpoints_refuse(request, HTTP_PROBLEM_NO_PAYMENT,

@@ -15,7 +15,7 @@ struct http_endpoints {
     const struct http_api_ops *ops;
     void *ctx;
     struct secret admin_token;
-    int time_zone_offset_min;
+    int32_t (*zone_offset_s)(int64_t unix_s);
 };
 
 /*

@@ -113,7 +113,7 @@ void http_response_problem(struct http_response *response, enum http_problem pro
                                  detail, "instance", path));
 }
 
-bool http_response_date_time(int64_t instant_ms, int time_zone_offset_min,
+bool http_response_date_time(int64_t instant_ms, int32_t (*zone_offset_s)(int64_t unix_s),
                              char text[HTTP_DATE_TIME_SIZE])
 {
     struct tm local;
@@ -122,10 +122,10 @@ bool http_response_date_time(int64_t instant_ms, int time_zone_offset_min,
         instant_ms > INT64_C(253402300799999) - 86400000) {
         return false;
     }
-    int64_t local_ms = instant_ms + (int64_t)time_zone_offset_min * 60000;
-    int64_t ms = local_ms % 1000;
+    int64_t ms = instant_ms % 1000;
     ms = ms < 0 ? ms + 1000 : ms;
-    time_t seconds = (time_t)((local_ms - ms) / 1000);
+    int64_t unix_s = (instant_ms - ms) / 1000;
+    time_t seconds = (time_t)(unix_s + zone_offset_s(unix_s));
     if (gmtime_r(&seconds, &local) == NULL) {
         return false;
     }
@@ -139,15 +139,15 @@ bool http_response_date_time(int64_t instant_ms, int time_zone_offset_min,
 }
 
 void http_response_payment(struct http_response *response, const struct http_payment *payment,
-                           int time_zone_offset_min)
+                           int32_t (*zone_offset_s)(int64_t unix_s))
 {
     char requested[HTTP_DATE_TIME_SIZE];
     char completed[HTTP_DATE_TIME_SIZE];
     const char *pg_id = payment->pg_transaction_id[0] != '\0' ? payment->pg_transaction_id : NULL;
     bool has_requested =
-        http_response_date_time(payment->requested_at_ms, time_zone_offset_min, requested);
+        http_response_date_time(payment->requested_at_ms, zone_offset_s, requested);
     bool has_completed =
-        http_response_date_time(payment->completed_at_ms, time_zone_offset_min, completed);
+        http_response_date_time(payment->completed_at_ms, zone_offset_s, completed);
     /* s? gives null for NULL. */
     http_response_json(response, 200, HTTP_RESPONSE_JSON,
                        json_pack("{s:s,s:s,s:I,s:s,s:s?,s:s?,s:s?}", "paymentId",

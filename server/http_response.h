@@ -62,9 +62,10 @@ void http_response_problem(struct http_response *response, enum http_problem pro
 /* The detail of a problem with how the request came, not with what it asks. */
 const char *http_response_detail(enum http_problem problem);
 
-/* 200 with the payment; date-times are local, of this many minutes east of UTC. */
+/* 200 with the payment; date-times are local: `zone_offset_s` says local time - UTC at an instant.
+ */
 void http_response_payment(struct http_response *response, const struct http_payment *payment,
-                           int time_zone_offset_min);
+                           int32_t (*zone_offset_s)(int64_t unix_s));
 
 /* 200 with {"retried":n,"refused":m}. */
 void http_response_retried(struct http_response *response, const struct http_retry_result *result);
@@ -85,7 +86,7 @@ const char *http_response_phrase(int status);
 #define HTTP_DATE_TIME_SIZE 40
 
 /* "2026-10-01T15:40:09", with ".123" where the milliseconds are not 0. False: out of range. */
-bool http_response_date_time(int64_t instant_ms, int time_zone_offset_min,
+bool http_response_date_time(int64_t instant_ms, int32_t (*zone_offset_s)(int64_t unix_s),
                              char text[HTTP_DATE_TIME_SIZE]);
 
 #endif

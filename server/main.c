@@ -3,6 +3,8 @@
 #include "farebox.h"
 #include "log.h"
 #include "stop_signal.h"
+#include "store_open.h"
+#include "time_zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,16 +70,31 @@ static int serve(const struct farebox_settings *settings)
     return was_asked ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int migrate(const struct farebox_settings *settings, bool dry_run)
+{
+    char error[FAREBOX_ERROR_SIZE] = "";
+
+    if (!store_open_migrate(settings, dry_run, stdout, error)) {
+        (void)fprintf(stderr, "farebox: not migrated: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    return fflush(stdout) == 0 && ferror(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     static struct farebox_settings settings;
     int status = EXIT_FAILURE;
+    enum cli_action action = cli_start(argc, argv, environ, &settings, stdout, stderr, &status);
 
-    if (cli_start(argc, argv, environ, &settings, stdout, stderr, &status) == CLI_EXIT) {
+    if (action == CLI_EXIT) {
         return status;
     }
     log_set_level((enum log_level)settings.log_level);
-    if (stop_signal_init()) {
+    time_zone_use(settings.time_zone);
+    if (action != CLI_RUN) {
+        status = migrate(&settings, action == CLI_MIGRATE_DRY_RUN);
+    } else if (stop_signal_init()) {
         status = serve(&settings);
     } else {
         (void)fprintf(stderr, "farebox: not started: no thread for signals\n");

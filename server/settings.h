@@ -25,6 +25,7 @@
 #define SETTINGS_NAME_MAX    249  /* bytes of a topic (Kafka's limit) or group */
 #define SETTINGS_TEXT_MAX    128  /* bytes of a short text */
 #define SETTINGS_HOST_MAX    253  /* bytes of a host's name */
+#define SETTINGS_ZONE_MAX    64   /* bytes of a time zone's name */
 /* Bytes of a user or database of MySQL, whose own limits are 32 and 64 characters. */
 #define SETTINGS_MYSQL_NAME_MAX 64
 
@@ -54,6 +55,7 @@ struct farebox_settings {
     int32_t store_tls;                        /* 0: off, 1: required */
     char store_tls_ca[SETTINGS_PATH_MAX + 1]; /* "none": none */
     int32_t store_allow_lost_commits;         /* 0 or 1 */
+    int32_t store_migrate;                    /* 1: a start may migrate */
     int32_t store_lanes;                      /* connections that execute batches */
     int32_t batch_max;                        /* units */
     int64_t batch_linger_ms;
@@ -97,7 +99,7 @@ struct farebox_settings {
     int32_t log_level; /* enum log_level */
     int64_t stop_timeout_ms;
     int32_t in_flight; /* payments at once */
-    int32_t time_zone_offset_min;
+    char time_zone[SETTINGS_ZONE_MAX + 1];
 
     /* The waits of LIFE. */
     int64_t claim_due_ms;

@@ -44,6 +44,8 @@ const struct setting settings_table[] = {
          "PEM certificates by which the server must prove its name, with TLS; none: no proof."),
     CHOICE("FAREBOX_STORE_ALLOW_LOST_COMMITS", store_allow_lost_commits, settings_booleans, "false",
            "Work on a server with innodb_flush_log_at_trx_commit other than 1."),
+    CHOICE("FAREBOX_STORE_MIGRATE", store_migrate, settings_booleans, "true",
+           "Whether a start brings the store's schema up to date; false: farebox migrate does."),
     NUMBER("FAREBOX_STORE_LANES", SETTING_INT, store_lanes, 1, 16, "2",
            "Connections that execute batches."),
     NUMBER("FAREBOX_BATCH_MAX", SETTING_INT, batch_max, 1, 256, "256",
@@ -122,8 +124,9 @@ const struct setting settings_table[] = {
            "Seconds that a stop waits for what is claimed."),
     NUMBER("FAREBOX_IN_FLIGHT", SETTING_INT, in_flight, 1, 65536, "4096",
            "Payments that are worked on at once, at most."),
-    NUMBER("FAREBOX_TIME_ZONE_OFFSET_MIN", SETTING_INT, time_zone_offset_min, -720, 840, "540",
-           "Minutes east of UTC: the zone of local date-times and of the cleanup at 03:00."),
+    TEXT("FAREBOX_LEGACY_TIME_ZONE", SETTING_ZONE, time_zone, "Asia/Seoul",
+         "The zone of local date-times, in answers and in the old service's columns, and of the "
+         "cleanup at 03:00."),
 
     GUARD("FAREBOX_CLAIM_DUE_S", claim_due_ms, 1, DAYS(1), "600",
           "Seconds after its claim at which the rescue may take a payment over."),

@@ -22,6 +22,7 @@ enum setting_type {
     SETTING_TEXT,    /* char[]: printable ASCII without spaces */
     SETTING_NAME,    /* char[]: a topic or group: letters, digits, '.', '_', '-' */
     SETTING_PATH,    /* char[] */
+    SETTING_ZONE,    /* char[]: an IANA time zone that is installed */
     SETTING_STORE,   /* sqlite_path, from sqlite:PATH, or the fields of mysql:// */
     SETTING_KAFKA,   /* kafka_is_embedded and kafka_servers */
     SETTING_ADDRESS, /* http_host and http_port, from A.B.C.D:PORT */

@@ -3,6 +3,8 @@
  */
 #include "settings_table.h"
 
+#include "time_zone.h"
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -272,6 +274,9 @@ bool setting_parse(const struct setting *setting, const char *value,
                setting_copy(setting_field(setting, settings), setting->size, value);
     case SETTING_PATH:
         return setting_copy(setting_field(setting, settings), setting->size, value);
+    case SETTING_ZONE:
+        return time_zone_is_known(value) &&
+               setting_copy(setting_field(setting, settings), setting->size, value);
     case SETTING_STORE:
         return setting_parse_store(value, settings);
     case SETTING_KAFKA:
@@ -323,6 +328,7 @@ void setting_format(const struct setting *setting, const struct farebox_settings
     case SETTING_TEXT:
     case SETTING_NAME:
     case SETTING_PATH:
+    case SETTING_ZONE:
         (void)snprintf(text, SETTING_SHOWN_SIZE, "%s", (const char *)field);
         break;
     case SETTING_STORE:
@@ -385,6 +391,11 @@ void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE
         break;
     case SETTING_PATH:
         (void)snprintf(text, SETTING_SHOWN_SIZE, "a path of 1 to %zu bytes", setting->size - 1);
+        break;
+    case SETTING_ZONE:
+        (void)snprintf(text, SETTING_SHOWN_SIZE,
+                       "an IANA time zone whose rules are installed here (package tzdata), as in "
+                       "Asia/Seoul");
         break;
     case SETTING_STORE:
         (void)snprintf(text, SETTING_SHOWN_SIZE,

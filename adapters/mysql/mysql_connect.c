@@ -39,11 +39,10 @@ static const char *or_null(const char *text)
 }
 
 /* Boolean options are one byte, in MySQL's library as in MariaDB's. */
-static void options_set(MYSQL *db, const struct mysql_store *store)
+static void options_set(MYSQL *db, const struct mysql_store *store, unsigned read_s)
 {
     const struct mysql_store_options *options = &store->options;
     const unsigned connect_s = options->connect_timeout_s;
-    const unsigned read_s = options->read_timeout_s;
     const unsigned write_s = options->write_timeout_s;
     const char yes = 1;
     const char no = 0;
@@ -138,15 +137,15 @@ static bool server_check(MYSQL *db, const struct mysql_store *store, char *reaso
     return true;
 }
 
-bool mysql_session_open(struct mysql_store *store, char *reason)
+MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned read_timeout_s, char *reason)
 {
     (void)pthread_once(&library_once, library_start);
     MYSQL *db = mysql_init(NULL);
     if (db == NULL) {
         snprintf(reason, REASON_SIZE, "no memory");
-        return false;
+        return NULL;
     }
-    options_set(db, store);
+    options_set(db, store, read_timeout_s);
     bool opened = false;
     if (mysql_real_connect(db, store->host, store->user, or_null(store->password), store->database,
                            store->options.port, NULL, 0) == NULL) {
@@ -156,10 +155,15 @@ bool mysql_session_open(struct mysql_store *store, char *reason)
     }
     if (!opened) {
         mysql_close(db);
-        return false;
+        return NULL;
     }
-    store->db = db;
-    return true;
+    return db;
+}
+
+bool mysql_session_open(struct mysql_store *store, char *reason)
+{
+    store->db = mysql_session_connect(store, store->options.read_timeout_s, reason);
+    return store->db != NULL;
 }
 
 void mysql_session_drop(struct mysql_store *store)

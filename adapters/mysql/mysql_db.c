@@ -3,6 +3,7 @@
 
 #include <mysqld_error.h>
 #include <stdio.h>
+#include <time.h>
 
 /* Client errors (2000 to 2999), and those after which the server has closed the connection, closes
  * it, or will not work on it: shutdown, killed, idle too long (MySQL 8), Galera's "not ready". */
@@ -114,6 +115,13 @@ static bool test_clock_set(struct mysql_store *store)
     return first_statement(store, text);
 }
 
+/* For the zone only: what decides is the server's clock. */
+static int64_t now_ms(const struct mysql_store *store)
+{
+    return store->options.now_ms != NULL ? store->options.now_ms(store->options.clock_context)
+                                         : (int64_t)time(NULL) * 1000;
+}
+
 bool mysql_read_begin(struct mysql_store *store)
 {
     if (store->options.now_ms != NULL) {
@@ -127,6 +135,7 @@ bool mysql_begin(struct mysql_store *store)
     if (store->options.now_ms != NULL && !test_clock_set(store)) {
         return false;
     }
+    mysql_local_now(store, now_ms(store));
     return first_statement(store, "START TRANSACTION");
 }
 

@@ -4,6 +4,7 @@
 
 /* The readable key is cut to what Hibernate's column holds. */
 #define KAFKA_KEY_CHARACTERS "255"
+#define PAYLOAD_BYTES        65535
 
 static const char *const status_names[] = {[FAILED_EVENT_PENDING] = "PENDING",
                                            [FAILED_EVENT_RESOLVED] = "RESOLVED",
@@ -21,14 +22,36 @@ static uint8_t status_parse(const char *name)
     }
 }
 
-/* A copy that people can read, as text of utf8mb4. */
+/* What a column of this character set can hold of the expression between the two calls: strict mode
+ * refuses the rest, a conversion that is asked for makes it '?'. */
+static void convert_begin(struct sql *sql)
+{
+    sql_add(sql, "CONVERT(");
+}
+
+static void convert_end(struct sql *sql, const char *charset)
+{
+    sql_add(sql, " USING ");
+    sql_add(sql, charset[0] == '\0' ? "utf8mb4" : charset);
+    sql_add(sql, ")");
+}
+
+/* A copy that people can read, cut at a character's end to what a TEXT holds. */
 static void readable_add(struct mysql_store *store, const struct texts *texts, text_id id)
 {
     size_t len = 0;
     const char *bytes = texts_get(texts, id, &len);
     size_t copied = bytes == NULL ? 0 : readable_copy(bytes, len, store->readable);
+    if (copied > PAYLOAD_BYTES) {
+        copied = PAYLOAD_BYTES;
+        while (((unsigned char)store->readable[copied] & 0xC0) == 0x80) {
+            copied--; /* in the middle of a character */
+        }
+    }
+    convert_begin(&store->sql);
     sql_add(&store->sql, "_utf8mb4");
     sql_quoted(&store->sql, store->readable, copied);
+    convert_end(&store->sql, store->event_charset);
 }
 
 static void origin_add(struct sql *sql, const struct texts *texts,
@@ -52,7 +75,11 @@ static void open_sql(struct mysql_store *store, const struct texts *texts, const
             "INSERT INTO failed_event (created_at, updated_at, epoch, kafka_key, payload,"
             " error_message, error, status, topic, origin_topic, origin_partition, origin_offset,"
             " origin_at, record_key, body, headers, token_process, token_sequence, stored_at)"
-            " VALUES (NOW(6), NOW(6), 1, ");
+            " VALUES (");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", 1, ");
     if (row->has_key != 0) {
         sql_add(sql, "LEFT(");
         readable_add(store, texts, row->key);
@@ -108,8 +135,19 @@ static enum step requeue(struct mysql_store *store, const struct unit *unit)
     sql_add(sql,
             "INSERT INTO payment_outbox (created_at, updated_at, aggregate_id, payload, status,"
             " topic, epoch, due_at, record_key, body, headers, record_at, event_id, token_process,"
-            " token_sequence) SELECT NOW(6), NOW(6), kafka_key, payload, 'READY', origin_topic, 1,"
-            " " SQL_NOW ", record_key, body, headers, origin_at, ");
+            " token_sequence) SELECT ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
+    convert_begin(sql);
+    sql_add(sql, "kafka_key");
+    convert_end(sql, store->outbox_charset);
+    sql_add(sql, ", ");
+    convert_begin(sql);
+    sql_add(sql, "payload");
+    convert_end(sql, store->outbox_charset);
+    sql_add(sql, ", 'READY', origin_topic, 1, " SQL_NOW ", record_key, body, headers, origin_at, ");
     sql_uuid_bytes(sql, &unit->as.failed_event.event_id);
     sql_add(sql, ", ");
     sql_uint(sql, unit->token.process);
@@ -126,7 +164,9 @@ enum step mysql_failed_event_move(struct mysql_store *store, const struct unit *
     const struct unit_failed_event *event = &unit->as.failed_event;
     struct sql *sql = &store->sql;
     sql_clear(sql);
-    sql_add(sql, "UPDATE failed_event SET updated_at = NOW(6), status = ");
+    sql_add(sql, "UPDATE failed_event SET updated_at = ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", status = ");
     sql_name(sql, status_names[event->row.status]);
     sql_add(sql, ", epoch = ");
     sql_uint(sql, event->guard_epoch + 1);

@@ -15,7 +15,11 @@
 #define REASON_SIZE 400
 /* A text of the session's options, and the NUL. */
 #define OPTION_SIZE 512
-#define KEY_SIZE    160
+#define KEY_SIZE    200
+/* A character set or collation, and the NUL. */
+#define NAME_SIZE 65
+/* The expression with its four numbers, and the NUL. */
+#define LOCAL_NOW_SIZE 200
 
 struct mysql_store {
     struct store base; /* first: the port's handle */
@@ -24,9 +28,12 @@ struct mysql_store {
     uint64_t changed;                           /* rows that the last statement changed */
     int64_t retry_at_ms;                        /* monotonic: no connection before this */
     int32_t backoff_ms;                         /* 0: the last connection could be opened */
+    char local_now[LOCAL_NOW_SIZE];             /* SQL: now in the old service's zone */
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
     char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
+    char event_charset[NAME_SIZE];      /* of failed_event.payload; "": bytes */
+    char outbox_charset[NAME_SIZE];     /* of payment_outbox.payload */
     struct mysql_store_options options; /* its texts point to the copies below */
     char host[OPTION_SIZE];
     char user[OPTION_SIZE];
@@ -44,12 +51,20 @@ enum step {
     STEP_ABORT,      /* the batch, or the read, cannot go on now */
 };
 
-/* mysql_connect.c: opens store->db, or says why not; checks the server at each connect. */
+/* mysql_connect.c: a session that is the caller's to close, or NULL and the reason (REASON_SIZE);
+ * checks the server. */
+MUST_USE MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned read_timeout_s,
+                                      char *reason);
+/* Opens store->db, or says why not; checks the server at each connect. */
 MUST_USE bool mysql_session_open(struct mysql_store *store, char *reason);
 /* Closes it, whatever its state; the server rolls back what is open. */
 void mysql_session_drop(struct mysql_store *store);
 /* Connects where there is no connection and the back-off is over. */
 MUST_USE bool mysql_session_ready(struct mysql_store *store);
+
+/* mysql_schema.c: learns the collations of the tables; names the rights that are missing. */
+MUST_USE bool mysql_schema_learn(struct mysql_store *store, char *reason);
+MUST_USE bool mysql_rights_check(struct mysql_store *store, char *reason);
 
 /* mysql_db.c: sends store->sql. A lost connection is dropped, so that store->db is NULL then. */
 enum step mysql_run(struct mysql_store *store);
@@ -61,6 +76,18 @@ MUST_USE bool mysql_read_begin(struct mysql_store *store);
 /* Ends a transaction without its changes; drops the connection where that fails. */
 void mysql_undo(struct mysql_store *store);
 enum batch_outcome mysql_end(struct mysql_store *store);
+
+/*
+ * mysql_local.c: the old service's date-times, which are local times of its zone. They are for
+ * people and for GET; they decide nothing.
+ */
+/* Makes store->local_now for the statements of the next minutes, whatever the difference between
+ * this machine's clock and the server's. */
+void mysql_local_now(struct mysql_store *store, int64_t now_ms);
+/* The instant of a local time, both Unix ms as if the one were UTC. The first of the two where the
+ * clocks were set back; where they were set forward, the time that did not exist goes on from the
+ * offset before. */
+int64_t mysql_local_instant(const struct mysql_store *store, int64_t local_ms);
 
 /* Places of units in the batch, in the order in which their rows are locked. */
 struct unit_group {

@@ -6,12 +6,7 @@
 #ifndef FAREBOX_MYSQL_MIGRATE_H
 #define FAREBOX_MYSQL_MIGRATE_H
 
-#include "invariant.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-
-struct st_mysql;
+#include "mysql_internal.h"
 
 struct mysql_migration {
     int version; /* 1, 2, 3 ... */
@@ -23,11 +18,22 @@ struct mysql_migration {
 extern const struct mysql_migration mysql_migrations[];
 extern const int mysql_migrations_count;
 
+/* Compares the schema's version with this program's. False: it cannot be read, or this program is
+ * too old for it, and `reason` says so. */
+MUST_USE bool mysql_schema_check(MYSQL *db, bool *is_current, char *reason, size_t reason_size);
+
+/* Tells the schema's version; 0: none. */
+int mysql_schema_version(MYSQL *db);
+
 /*
- * Checks the schema of the connection's database and, where `migrate`, runs what is missing, one
- * process at a time. Neither server can take back a CREATE or ALTER, so a migration that was cut
- * off is run again from its start; what it did already is left alone. False: `reason` says why.
+ * Runs what is missing, one process at a time (mysql_migrate_lease.h), on connections of its own;
+ * tells `watch` of each statement before it runs. `dry_run`: only tells. Neither server can take
+ * back a CREATE or ALTER, so a migration that was cut off is run again from its start; what it did
+ * already is left out. A table whose metadata are locked is tried again, so that writers never
+ * queue behind a statement that waits. False: `reason` says why.
  */
-MUST_USE bool mysql_migrate(struct st_mysql *db, bool migrate, char *reason, size_t reason_size);
+MUST_USE bool mysql_migrate(const struct mysql_store *store,
+                            const struct mysql_migration_watch *watch, bool dry_run, char *reason,
+                            size_t reason_size);
 
 #endif

@@ -31,7 +31,11 @@ static void outcome_values(struct mysql_store *store, const struct texts *texts,
     const struct unit_outcome *outcome = &unit->as.payment.outcome;
     const struct outbox_row *record = &outcome->record;
     struct sql *sql = &store->sql;
-    sql_add(sql, "(NOW(6), NOW(6), ");
+    sql_add(sql, "(");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", ");
     sql_text(sql, texts, unit->as.payment.row.trip_id);
     sql_add(sql, ", ");
     size_t len = 0;
@@ -172,8 +176,9 @@ static void moves_sql(struct mysql_store *store, const struct store_batch *batch
     sql_add(sql, by_row ? "id = u.n_key" : "event_id = u.n_key");
     sql_add(sql, " SET o.status = u.n_status, o.epoch = u.n_epoch, o.token_process = u.n_process,"
                  " o.token_sequence = u.n_sequence, o.attempts = u.n_tries,"
-                 " o.due_at = " SQL_NOW " + u.n_due, o.updated_at = NOW(6),"
-                 " o.done_at = CASE WHEN u.n_status = _binary'DONE' THEN " SQL_NOW " END"
+                 " o.due_at = " SQL_NOW " + u.n_due, o.updated_at = ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", o.done_at = CASE WHEN u.n_status = _binary'DONE' THEN " SQL_NOW " END"
                  " WHERE CAST(o.status AS BINARY) = u.n_guard AND o.epoch = u.n_at");
 }
 

@@ -41,6 +41,8 @@ enum payment_column {
     COLUMN_REASON,
     COLUMN_REQUESTED,
     COLUMN_COMPLETED,
+    COLUMN_LOCAL_REQUESTED,
+    COLUMN_LOCAL_COMPLETED,
 };
 
 static bool texts_read(const struct columns *from, struct texts *texts, struct payment_row *row)
@@ -251,6 +253,16 @@ enum store_status mysql_payments_due(struct mysql_store *store, const struct sto
     return full && page->count == 0 ? STORE_UNAVAILABLE : STORE_OK;
 }
 
+/* The old service wrote only the local time. */
+static int64_t instant_read(const struct mysql_store *store, const struct columns *from, int at,
+                            int local_at)
+{
+    if (!cell_is_null(from, at) || cell_is_null(from, local_at)) {
+        return cell_instant(from, at);
+    }
+    return mysql_local_instant(store, cell_int(from, local_at));
+}
+
 enum store_status mysql_payment_read(struct mysql_store *store, const char *trip_id, size_t len,
                                      struct texts *texts, struct payment_view *view)
 {
@@ -277,8 +289,8 @@ enum store_status mysql_payment_read(struct mysql_store *store, const char *trip
         status = row_read(&from, texts, &read.row) ? STORE_OK : STORE_UNAVAILABLE;
     }
     if (status == STORE_OK) {
-        read.requested_at_ms = cell_instant(&from, COLUMN_REQUESTED);
-        read.completed_at_ms = cell_instant(&from, COLUMN_COMPLETED);
+        read.requested_at_ms = instant_read(store, &from, COLUMN_REQUESTED, COLUMN_LOCAL_REQUESTED);
+        read.completed_at_ms = instant_read(store, &from, COLUMN_COMPLETED, COLUMN_LOCAL_COMPLETED);
         *view = read;
     }
     mysql_free_result(rows);

@@ -5,7 +5,9 @@ const char mysql_payment_columns[] =
     SQL_NOW ", payment_id, token_process, token_sequence, pg_account, claimed_at, cancel_first_at,"
             " due_at, amount, epoch, trip_id, user_id, payment_method_id, pg_transaction_id,"
             " refund_pg_id, traceparent, reason_code, cancel_no, attempts, status, refund_state,"
-            " absent_count, recheck_no, needs_operator, reason, requested_ms, completed_ms";
+            " absent_count, recheck_no, needs_operator, reason, requested_ms, completed_ms,"
+            " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', requested_at) DIV 1000,"
+            " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', completed_at) DIV 1000";
 
 static const char *const refund_state_names[] = {
     [REFUND_NONE] = "NONE", [REFUND_INTENDED] = "INTENDED", [REFUND_DONE] = "DONE"};
@@ -76,9 +78,11 @@ static const char *instant(bool now)
     return now ? SQL_NOW : "NULL";
 }
 
-/* Hibernate's date-times are for readers: the same instants, in UTC. */
-static void open_values(struct sql *sql, const struct texts *texts, const struct unit *unit)
+/* Hibernate's date-times are for readers: the same instants, in the old service's zone. */
+static void open_values(struct mysql_store *store, const struct texts *texts,
+                        const struct unit *unit)
 {
+    struct sql *sql = &store->sql;
     const struct unit_payment *payment = &unit->as.payment;
     bool completed = payment->row.status == PAYMENT_COMPLETED;
     struct values values = {.sql = sql};
@@ -88,8 +92,10 @@ static void open_values(struct sql *sql, const struct texts *texts, const struct
     sql_key(next(&values), texts, payment->row.trip_id);
     sql_add(next(&values), SQL_NOW);
     sql_add(next(&values), instant(completed));
-    sql_add(next(&values), "NOW(6), NOW(6), NOW(6)");
-    sql_add(next(&values), completed ? "NOW(6)" : "NULL");
+    sql_add(next(&values), store->local_now);
+    sql_add(next(&values), store->local_now);
+    sql_add(next(&values), store->local_now);
+    sql_add(next(&values), completed ? store->local_now : "NULL");
 }
 
 /* A trip or payment id that is there already leaves its row as it is, and counts as no change.
@@ -108,7 +114,7 @@ void mysql_payment_open_sql(struct mysql_store *store, const struct store_batch 
             " VALUES ");
     for (uint32_t i = 0; i < group->count; i++) {
         sql_add(sql, i == 0 ? "(" : ", (");
-        open_values(sql, batch->texts, &batch->units[group->at[i]]);
+        open_values(store, batch->texts, &batch->units[group->at[i]]);
         sql_add(sql, ")");
     }
     sql_add(sql, " ON DUPLICATE KEY UPDATE trip_id = payments.trip_id");
@@ -153,9 +159,13 @@ void mysql_payment_move_sql(struct mysql_store *store, const struct store_batch 
             " p.cancel_no = u.n_cancel, p.attempts = u.n_tries, p.status = u.n_status,"
             " p.refund_state = u.n_state, p.absent_count = u.n_absent,"
             " p.recheck_no = u.n_recheck, p.needs_operator = u.n_operator,"
-            " p.reason = u.n_reason, p.updated_at = NOW(6),"
-            " p.completed_at = CASE WHEN u.n_status = _binary'COMPLETED'"
-            " AND u.n_guard <> _binary'COMPLETED' THEN NOW(6) ELSE p.completed_at END,"
+            " p.reason = u.n_reason, p.updated_at = ");
+    sql_add(sql, store->local_now);
+    sql_add(sql, ", p.completed_at = CASE WHEN u.n_status = _binary'COMPLETED'"
+                 " AND u.n_guard <> _binary'COMPLETED' THEN ");
+    sql_add(sql, store->local_now);
+    sql_add(sql,
+            " ELSE p.completed_at END,"
             " p.completed_ms = CASE WHEN u.n_status = _binary'COMPLETED'"
             " AND u.n_guard <> _binary'COMPLETED' THEN " SQL_NOW " ELSE p.completed_ms END,"
             " p.claimed_at = CASE u.n_claims WHEN 0 THEN p.claimed_at WHEN 1 THEN " SQL_NOW " END,"

@@ -130,62 +130,95 @@ static bool options_copy(struct mysql_store *store, const struct mysql_store_opt
            text_copy(store->tls_key, options->tls_key);
 }
 
-static bool is_plain_name(const char *name)
+/* False: the schema is not what this program works on, and was not to be made so. */
+static bool schema_ready(struct mysql_store *store, char *reason)
 {
-    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
-}
-
-/* A join finds a payment by its unique index only if the key has the column's own collation, which
- * Hibernate left to the server's default. */
-static bool payment_key_find(struct mysql_store *store, char *reason)
-{
-    sql_clear(&store->sql);
-    sql_add(&store->sql, "SELECT character_set_name, collation_name FROM information_schema.columns"
-                         " WHERE table_schema = DATABASE() AND table_name = 'payments'"
-                         " AND column_name = 'payment_id'");
-    MYSQL_RES *result = NULL;
-    if (mysql_select(store, &result) != STEP_OK) {
-        snprintf(reason, REASON_SIZE, "its schema cannot be read");
+    bool is_current = false;
+    if (!mysql_schema_check(store->db, &is_current, reason, REASON_SIZE)) {
         return false;
     }
-    struct columns row;
-    bool found = columns_next(result, &row) && is_plain_name(cell_name(&row, 0)) &&
-                 is_plain_name(cell_name(&row, 1));
-    if (found && cell_is_null(&row, 0)) {
-        snprintf(store->payment_key, sizeof(store->payment_key), "u.n_key");
-    } else if (found) {
-        snprintf(store->payment_key, sizeof(store->payment_key),
-                 "CONVERT(u.n_key USING %s) COLLATE %s", cell_name(&row, 0), cell_name(&row, 1));
-    } else {
-        snprintf(reason, REASON_SIZE, "has an unexpected schema: no payments.payment_id");
+    if (is_current) {
+        return true;
     }
-    mysql_free_result(result);
-    return found;
+    if (store->options.migrate) {
+        return mysql_migrate(store, NULL, false, reason, REASON_SIZE);
+    }
+    int version = mysql_schema_version(store->db);
+    if (version == 0) {
+        snprintf(reason, REASON_SIZE,
+                 "has no tables of Farebox, and migrating is off: run `farebox migrate`");
+    } else {
+        snprintf(reason, REASON_SIZE,
+                 "has schema version %d, this Farebox needs version %d, and migrating is off: run "
+                 "`farebox migrate`",
+                 version, mysql_migrations_count);
+    }
+    return false;
+}
+
+static void error_say(const struct mysql_store_options *options, const char *reason, char *error,
+                      size_t error_size)
+{
+    snprintf(error, error_size, "store mysql://%s@%s:%u/%s %s", options->user, options->host,
+             (unsigned)options->port, options->database, reason);
+}
+
+/* A store that is not connected, or NULL and the reason. */
+static struct mysql_store *store_make(const struct mysql_store_options *options, char *reason)
+{
+    invariant(options->connect_timeout_s > 0 && options->read_timeout_s > 0);
+    invariant(options->write_timeout_s > 0 && options->lock_wait_timeout_s > 0);
+    snprintf(reason, REASON_SIZE, "no memory");
+    struct mysql_store *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return NULL;
+    }
+    made->base.ops = &operations;
+    made->readable = malloc(READABLE_SIZE(STORE_BODY_MAX));
+    bool fits = options_copy(made, options);
+    if (!fits) {
+        snprintf(reason, REASON_SIZE, "has a part of more than %d bytes", OPTION_SIZE - 1);
+    }
+    if (!fits || made->readable == NULL) {
+        store_close(&made->base);
+        return NULL;
+    }
+    return made;
 }
 
 bool mysql_store_open(const struct mysql_store_options *options, struct store **store, char *error,
                       size_t error_size)
 {
-    invariant(options->connect_timeout_s > 0 && options->read_timeout_s > 0);
-    invariant(options->write_timeout_s > 0 && options->lock_wait_timeout_s > 0);
-    char reason[REASON_SIZE] = "no memory";
-    struct mysql_store *opened = calloc(1, sizeof(*opened));
-    if (opened == NULL) {
-        goto out;
+    char reason[REASON_SIZE];
+    struct mysql_store *opened = store_make(options, reason);
+    if (opened != NULL) {
+        if (mysql_session_open(opened, reason) && schema_ready(opened, reason) &&
+            mysql_rights_check(opened, reason) && mysql_schema_learn(opened, reason)) {
+            *store = &opened->base;
+            return true;
+        }
+        store_close(&opened->base);
     }
-    opened->base.ops = &operations;
-    opened->readable = malloc(READABLE_SIZE(STORE_BODY_MAX));
-    if (!options_copy(opened, options)) {
-        snprintf(reason, sizeof(reason), "has a part of more than %d bytes", OPTION_SIZE - 1);
-    } else if (opened->readable != NULL && mysql_session_open(opened, reason) &&
-               mysql_migrate(opened->db, options->migrate, reason, sizeof(reason)) &&
-               payment_key_find(opened, reason)) {
-        *store = &opened->base;
-        return true;
+    error_say(options, reason, error, error_size);
+    return false;
+}
+
+bool mysql_store_migrate(const struct mysql_store_options *options, bool dry_run,
+                         const struct mysql_migration_watch *watch, int *before, char *error,
+                         size_t error_size)
+{
+    char reason[REASON_SIZE];
+    struct mysql_store *store = store_make(options, reason);
+    if (store != NULL) {
+        bool migrated = mysql_session_open(store, reason);
+        int version = migrated ? mysql_schema_version(store->db) : 0;
+        migrated = migrated && mysql_migrate(store, watch, dry_run, reason, sizeof(reason));
+        store_close(&store->base);
+        if (migrated) {
+            *before = version;
+            return true;
+        }
     }
-    store_close(&opened->base);
-out:
-    snprintf(error, error_size, "store mysql://%s@%s:%u/%s %s", options->user, options->host,
-             (unsigned)options->port, options->database, reason);
+    error_say(options, reason, error, error_size);
     return false;
 }

@@ -31,8 +31,12 @@ struct mysql_store_options {
     uint16_t write_timeout_s;
     uint16_t lock_wait_timeout_s;
     bool tls;                /* refuse a connection without TLS */
-    bool migrate;            /* make the tables where they are missing, and what they lack */
+    bool migrate;            /* at open: make the tables where they are missing, and what they lack;
+                              * false: refuse them */
     bool allow_lost_commits; /* work on a server that may lose commits when it crashes */
+    /* The zone of the old service's date-time columns: local time - UTC at an instant, in seconds.
+     * Any thread. NULL: UTC. */
+    int32_t (*zone_offset_s)(int64_t unix_s);
     /* Tests only: the clock of this store's sessions instead of the server's, Unix ms. NULL in
      * production. */
     int64_t (*now_ms)(void *context);
@@ -41,6 +45,21 @@ struct mysql_store_options {
 
 /* The version of the schema that this program writes. */
 int mysql_store_schema_version(void);
+
+/* Is told of each statement of a migration before it runs; the text has no semicolon at its end. */
+struct mysql_migration_watch {
+    void (*statement)(void *context, const char *sql, size_t len);
+    void *context;
+};
+
+/*
+ * Brings the database's schema up to this program's, one process at a time: another one that
+ * migrates is waited for. `dry_run`: changes nothing and only tells what would run. True: done, and
+ * `*before` is the version that was there (0: none). False: as mysql_store_open().
+ */
+MUST_USE bool mysql_store_migrate(const struct mysql_store_options *options, bool dry_run,
+                                  const struct mysql_migration_watch *watch, int *before,
+                                  char *error, size_t error_size);
 
 /*
  * Connects, checks the server and its schema, and migrates where told to. True: `*store` is the

@@ -112,7 +112,7 @@ bool sqlite_migrate(sqlite3 *db, bool migrate, char *reason, size_t reason_size)
     }
     if (!migrate) {
         snprintf(reason, reason_size,
-                 "has schema version %d, this Farebox needs version %d: migrate it first",
+                 "has schema version %d, this Farebox needs version %d: run `farebox migrate`",
                  schema.version, sqlite_migrations_count);
         return false;
     }

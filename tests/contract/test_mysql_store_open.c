@@ -85,7 +85,7 @@ static void schema_that_does_not_fit_is_refused(void **state)
     expect_refusal(&options, "needs a Farebox that knows version 99");
     run(f, "DROP TABLE farebox_schema");
     options.migrate = false;
-    expect_refusal(&options, "has schema version 0");
+    expect_refusal(&options, "migrating is off: run `farebox migrate`");
 }
 
 /* The GRANT of docs/operations.md. */

@@ -85,7 +85,7 @@ static void files_that_cannot_be_a_store_are_refused_by_name_and_reason(void **s
     expect_refusal(f, path, true, "another program's database");
     path_in_folder(f, "empty.db", path, sizeof(path));
     write_file(path, "");
-    expect_refusal(f, path, false, "migrate it first");
+    expect_refusal(f, path, false, "run `farebox migrate`");
     expect_refusal(f, ":memory:", true, "write-ahead log");
 }
 

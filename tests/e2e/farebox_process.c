@@ -192,11 +192,17 @@ static void process_fork(struct farebox_process *process, const char *option)
 {
     char binary[] = "farebox";
     char copy[100] = "";
-    char *const arguments[] = {binary, option != NULL ? copy : NULL, NULL};
+    char *space = NULL;
+    char *arguments[] = {binary, option != NULL ? copy : NULL, NULL, NULL};
     struct stat stat_out;
     pid_t parent = getpid();
     assert_int_equal(process->pid, 0);
     (void)snprintf(copy, sizeof(copy), "%s", option != NULL ? option : "");
+    space = strchr(copy, ' ');
+    if (space != NULL) {
+        *space = '\0';
+        arguments[2] = space + 1;
+    }
     process->out_start = stat(process->out, &stat_out) == 0 ? stat_out.st_size : 0;
     process->http_port = 0;
     process->kafka[0] = '\0';

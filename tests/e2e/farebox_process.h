@@ -66,7 +66,8 @@ void farebox_process_kill(struct farebox_process *process);
 /* SIGTERM, and waits for exit status 0. */
 void farebox_process_stop(struct farebox_process *process);
 
-/* Runs it to its end with one option (NULL: none); returns the exit status, -1 for a signal. */
+/* Runs it to its end with one word or two (NULL: none); returns the exit status, -1 for a signal.
+ */
 int farebox_process_run(struct farebox_process *process, const char *option);
 
 /* What it has printed, NUL-terminated: of all starts, or stdout of the last one. Caller frees. */

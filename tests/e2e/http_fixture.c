@@ -148,6 +148,12 @@ void fixture_reset(struct fixture *fixture)
     atomic_store(&fixture->calls, 0);
 }
 
+static int32_t seoul(int64_t unix_s)
+{
+    (void)unix_s;
+    return 9 * 3600;
+}
+
 void fixture_open(struct fixture *fixture, const char *token, int request_ms)
 {
     struct secret secret;
@@ -163,7 +169,7 @@ void fixture_open(struct fixture *fixture, const char *token, int request_ms)
                                              .host = "127.0.0.1",
                                              .port = 0,
                                              .admin_token = &secret,
-                                             .time_zone_offset_min = 540,
+                                             .zone_offset_s = seoul,
                                              .request_ms = request_ms};
     if (http_api_open(&options, &fixture->api, error, sizeof(error)) != HTTP_API_OK) {
         fail_msg("%s", error);

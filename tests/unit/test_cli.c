@@ -21,10 +21,10 @@ struct run {
     char err[4096];
 };
 
-static void run_cli(struct run *run, const char *option, const char *variable)
+static void run_words(struct run *run, const char *option, const char *second, const char *variable)
 {
     char name[] = "farebox";
-    char *argv[] = {name, (char *)(uintptr_t)option, NULL};
+    char *argv[] = {name, (char *)(uintptr_t)option, (char *)(uintptr_t)second, NULL};
     char *environment[] = {(char *)(uintptr_t)variable, NULL};
     memset(run, 0, sizeof(*run));
     run->exit_status = -1;
@@ -32,13 +32,46 @@ static void run_cli(struct run *run, const char *option, const char *variable)
     FILE *err = fmemopen(run->err, sizeof(run->err) - 1, "w");
     assert_non_null(out);
     assert_non_null(err);
-    run->action = cli_start(option != NULL ? 2 : 1, argv, environment, &run->settings, out, err,
-                            &run->exit_status);
+    run->action = cli_start((option != NULL) + (second != NULL) + 1, argv, environment,
+                            &run->settings, out, err, &run->exit_status);
     assert_int_equal(fclose(out), 0);
     assert_int_equal(fclose(err), 0);
 }
 
+static void run_cli(struct run *run, const char *option, const char *variable)
+{
+    run_words(run, option, NULL, variable);
+}
+
 static struct run run;
+
+static void migrate_is_a_word_that_may_be_a_dry_run(void **state)
+{
+    static const char *const wrong[][2] = {{"--dry-run", NULL},
+                                           {"--dry-run", "serve"},
+                                           {"migrate", "migrate"},
+                                           {"migrate", "--check-config"},
+                                           {"migration", NULL}};
+    (void)state;
+    run_words(&run, "migrate", NULL, "FAREBOX_STORE=mysql://u@h:1/d");
+    assert_int_equal(run.action, CLI_MIGRATE);
+    assert_true(run.settings.store_is_mysql);
+    settings_clear(&run.settings);
+    run_words(&run, "migrate", "--dry-run", NULL);
+    assert_int_equal(run.action, CLI_MIGRATE_DRY_RUN);
+    settings_clear(&run.settings);
+    run_words(&run, "--dry-run", "migrate", NULL);
+    assert_int_equal(run.action, CLI_MIGRATE_DRY_RUN);
+    settings_clear(&run.settings);
+    run_words(&run, "migrate", NULL, "FAREBOX_POLICY=wrong");
+    assert_int_equal(run.exit_status, CLI_EXIT_USAGE);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        run_words(&run, wrong[i][0], wrong[i][1], NULL);
+        assert_int_equal(run.action, CLI_EXIT);
+        assert_int_equal(run.exit_status, CLI_EXIT_USAGE);
+        assert_string_not_equal(run.err, "");
+    }
+}
 
 static void without_options_it_runs(void **state)
 {
@@ -128,6 +161,7 @@ static void output_that_cannot_be_written_is_a_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(migrate_is_a_word_that_may_be_a_dry_run),
         cmocka_unit_test(without_options_it_runs),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(check_config_prints_what_is_effective),

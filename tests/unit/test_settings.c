@@ -104,7 +104,7 @@ static void an_empty_environment_gives_the_defaults(void **state)
     assert_int_equal(settings.outbox_poll_ms, 1000);
     assert_int_equal(settings.breaker.open_max_ms, 300000);
     assert_int_equal(settings.stop_timeout_ms, 75000);
-    assert_int_equal(settings.time_zone_offset_min, 540);
+    assert_string_equal(settings.time_zone, "Asia/Seoul");
     assert_int_equal(settings.cancel_key_age_ms, INT64_C(14) * 86400000);
 }
 
@@ -138,7 +138,6 @@ static void values_at_their_limits_are_allowed(void **state)
         "FAREBOX_STORE_LANES=16",
         "FAREBOX_BATCH_LINGER_MS=0",
         "FAREBOX_STOP_TIMEOUT_S=0",
-        "FAREBOX_TIME_ZONE_OFFSET_MIN=-720",
         "FAREBOX_MAX_FARE=2147483647",
         "FAREBOX_HTTP_ADDRESS=0.0.0.0:0",
         "FAREBOX_HTTP_ADDRESS=10.0.0.1:65535",
@@ -184,6 +183,7 @@ static void a_wrong_value_is_named_with_what_is_allowed(void **state)
         {"FAREBOX_LOG_LEVEL=trace", "allowed: debug, info, warn, error or alert"},
         {"FAREBOX_PG=toss", "FAREBOX_PG=toss is not allowed; allowed: fake"},
         {"FAREBOX_UPSTREAMS=http", "allowed: fake"},
+        {"FAREBOX_LEGACY_TIME_ZONE=Asia/Soul", "is not allowed; allowed: an IANA time zone whose"},
         {"FAREBOX_STORE=mysql:x", "allowed: sqlite:PATH"},
         {"FAREBOX_STORE=sqlite:", "is not allowed"},
         {"FAREBOX_STORE=sqlite::memory:", "is not allowed"},
