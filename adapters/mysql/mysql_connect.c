@@ -60,18 +60,25 @@ static void options_set(MYSQL *db, const struct mysql_store *store, unsigned rea
     mysql_options(db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, verify ? &yes : &no);
 }
 
-/* Text comparison of keys follows the column; NO_BACKSLASH_ESCAPES must be off (mysql_sql.h). */
+/* The server waits for the next statement for wait_timeout, for the rest of one that has begun for
+ * net_read_timeout. Text comparison of keys follows the column; NO_BACKSLASH_ESCAPES must be off
+ * (mysql_sql.h). */
 static bool session_configure(MYSQL *db, const struct mysql_store *store, char *reason)
 {
     char locks[80];
+    char idle[120];
+    const unsigned idle_s = store->options.idle_timeout_s;
     snprintf(locks, sizeof(locks), "SET SESSION innodb_lock_wait_timeout = %u",
              (unsigned)store->options.lock_wait_timeout_s);
+    snprintf(idle, sizeof(idle), "SET SESSION wait_timeout = %u, SESSION net_read_timeout = %u",
+             idle_s, idle_s);
     const char *const statements[] = {
         "SET SESSION time_zone = '+00:00'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
         "SET SESSION autocommit = 1",
         locks,
+        idle,
     };
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
         if (mysql_query(db, statements[i]) != 0) {

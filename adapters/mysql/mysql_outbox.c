@@ -263,6 +263,7 @@ static bool row_read(const struct columns *from, struct texts *texts, struct out
 }
 
 #define OUTBOX_DUE_WHERE " FROM payment_outbox WHERE status <> 'DONE' AND due_at <= " SQL_NOW
+#define OUTBOX_DUE_ORDER " ORDER BY due_at, id"
 
 /* Ids of the rows that fit into a page, for their bytes may be many times what a page may hold. */
 static enum step page_ids(struct mysql_store *store, uint32_t limit, int64_t *ids, uint32_t *count)
@@ -270,8 +271,9 @@ static enum step page_ids(struct mysql_store *store, uint32_t limit, int64_t *id
     struct sql *sql = &store->sql;
     sql_clear(sql);
     sql_add(sql, "SELECT id, COALESCE(LENGTH(record_key), 0) + COALESCE(LENGTH(body), 0)"
-                 " + COALESCE(LENGTH(headers), 0)" OUTBOX_DUE_WHERE " ORDER BY due_at, id LIMIT ");
+                 " + COALESCE(LENGTH(headers), 0)" OUTBOX_DUE_WHERE OUTBOX_DUE_ORDER " LIMIT ");
     sql_uint(sql, limit);
+    sql_add(sql, SQL_SKIP_LOCKED);
     MYSQL_RES *rows = NULL;
     if (mysql_select(store, &rows) != STEP_OK) {
         return STEP_ABORT;
@@ -310,7 +312,7 @@ enum store_status mysql_outbox_due(struct mysql_store *store, const struct store
         sql_add(sql, i == 0 ? "" : ", ");
         sql_int(sql, ids[i]);
     }
-    sql_add(sql, ") ORDER BY due_at, id");
+    sql_add(sql, ")" OUTBOX_DUE_ORDER SQL_SKIP_LOCKED);
     MYSQL_RES *rows = NULL;
     if (mysql_select(store, &rows) != STEP_OK) {
         return STORE_UNAVAILABLE;

@@ -239,6 +239,7 @@ enum store_status mysql_payments_due(struct mysql_store *store, const struct sto
     sql_add(sql, mysql_payment_columns);
     sql_add(sql, " FROM payments WHERE due_at <= " SQL_NOW " ORDER BY due_at, id LIMIT ");
     sql_uint(sql, scan->limit);
+    sql_add(sql, SQL_SKIP_LOCKED);
     MYSQL_RES *rows = NULL;
     if (mysql_select(store, &rows) != STEP_OK) {
         return STORE_UNAVAILABLE;

@@ -18,6 +18,11 @@
 /* The server's clock, Unix ms in UTC; the same in all of one statement. */
 #define SQL_NOW "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 
+/* Ends a scan of due rows: those that another connection is writing at this moment are left out,
+ * for what is read of them would be out of date before it is used. Sent in autocommit, so that the
+ * locks end with the statement. */
+#define SQL_SKIP_LOCKED " FOR UPDATE SKIP LOCKED"
+
 struct sql {
     char *bytes;
     size_t len;

@@ -32,7 +32,8 @@ static enum store_status scan_once(struct mysql_store *store, const struct store
     return STORE_UNAVAILABLE;
 }
 
-/* Reads are repeated once where the connection was lost: perhaps only since the last call. */
+/* Reads, and a purge, are repeated once where the connection was lost: perhaps only since the last
+ * call. */
 static bool lost(const struct mysql_store *store, enum store_status status)
 {
     return status == STORE_UNAVAILABLE && store->db == NULL;
@@ -57,11 +58,14 @@ static enum store_status purge(struct store *base, enum purge_kind kind, int64_t
                                uint32_t limit, uint32_t *deleted)
 {
     struct mysql_store *store = (struct mysql_store *)base;
+    enum store_status status = STORE_UNAVAILABLE;
     invariant(kind == PURGE_OUTBOX_DONE && older_than_ms >= 0);
-    if (!mysql_read_begin(store)) {
-        return STORE_UNAVAILABLE;
+    for (int i = 0; i < 2 && (i == 0 || lost(store, status)); i++) {
+        if (mysql_read_begin(store)) {
+            status = mysql_outbox_purge(store, older_than_ms, limit, deleted);
+        }
     }
-    return mysql_outbox_purge(store, older_than_ms, limit, deleted);
+    return status;
 }
 
 static enum store_status read_payment(struct store *base, const char *trip_id, size_t len,
@@ -122,6 +126,9 @@ static bool options_copy(struct mysql_store *store, const struct mysql_store_opt
 {
     store->options = *options;
     store->options.password = NULL;
+    if (store->options.idle_timeout_s == 0) {
+        store->options.idle_timeout_s = MYSQL_STORE_IDLE_S;
+    }
     return text_copy(store->host, options->host) && text_copy(store->user, options->user) &&
            text_copy(store->password, options->password) &&
            text_copy(store->database, options->database) &&

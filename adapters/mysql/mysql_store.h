@@ -16,6 +16,11 @@
 
 #include "store.h"
 
+/* Between two statements of a transaction there are microseconds; a process that is silent for as
+ * long as this is stopped. Less than the 180 s for which a takeover lasts, so that a payment whose
+ * row it has locked is not taken over twice in vain. */
+#define MYSQL_STORE_IDLE_S 30
+
 /* Texts are copied. TLS paths and passwords that are NULL are not used. */
 struct mysql_store_options {
     const char *host;
@@ -30,6 +35,9 @@ struct mysql_store_options {
     uint16_t read_timeout_s;    /* longer than lock_wait_timeout_s, or a wait looks like a loss */
     uint16_t write_timeout_s;
     uint16_t lock_wait_timeout_s;
+    /* How long the server keeps a connection that is silent, and the locks of the transaction that
+     * a stopped process has open on it. 0: MYSQL_STORE_IDLE_S */
+    uint16_t idle_timeout_s;
     bool tls;                /* refuse a connection without TLS */
     bool migrate;            /* at open: make the tables where they are missing, and what they lack;
                               * false: refuse them */

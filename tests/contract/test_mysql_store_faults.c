@@ -1,177 +1,29 @@
 /* Errors in the middle of a batch: nothing of it stays, or sending it again finds out. */
-#define _POSIX_C_SOURCE 200809L /* nanosleep */
-#include "mysql_factory.h"
+#include "mysql_kit.h"
 #include "tcp_proxy.h"
-
-#include <mysql.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#define WAIT_TRIES_MAX                                                                             \
-    100 /* of 150 ms: InnoDB renews its tables for a reader that paused 100 ms                     \
-         */
-
-/* A connection of the test's own, as root. */
-static MYSQL *root_open(struct store_fixture *f)
-{
-    MYSQL *db = mysql_init(NULL);
-    assert_non_null(db);
-    assert_non_null(mysql_real_connect(db, "127.0.0.1", MARIADB_ROOT, NULL,
-                                       mysql_factory_database(f->data), mysql_factory_server.port,
-                                       NULL, 0));
-    return db;
-}
-
-static void run(MYSQL *db, const char *statement)
-{
-    if (mysql_query(db, statement) != 0) {
-        fail_msg("%s: %s", statement, mysql_error(db));
-    }
-    mysql_free_result(mysql_store_result(db));
-}
-
-static long number(MYSQL *db, const char *query)
-{
-    if (mysql_query(db, query) != 0) {
-        fail_msg("%s: %s", query, mysql_error(db));
-    }
-    MYSQL_RES *result = mysql_store_result(db);
-    assert_non_null(result);
-    MYSQL_ROW row = mysql_fetch_row(result);
-    assert_non_null(row);
-    long value = row[0] == NULL ? -1 : strtol(row[0], NULL, 10);
-    mysql_free_result(result);
-    return value;
-}
-
-static void nap(void)
-{
-    const struct timespec pause = {.tv_nsec = 150000000};
-    (void)nanosleep(&pause, NULL);
-}
-
-/* Until the query says at least 1. */
-static void wait_for(MYSQL *db, const char *query)
-{
-    for (int i = 0; i < WAIT_TRIES_MAX; i++) {
-        if (number(db, query) >= 1) {
-            return;
-        }
-        nap();
-    }
-    fail_msg("never true: %s", query);
-}
-
-/* The fixture's store with other timeouts. */
-static void reopen_at(struct store_fixture *f, uint16_t lock_wait_s, uint16_t read_s, uint16_t port)
-{
-    struct mysql_store_options options = mysql_factory_options(mysql_factory_database(f->data));
-    options.now_ms = store_fixture_now;
-    options.clock_context = f;
-    options.lock_wait_timeout_s = lock_wait_s;
-    options.read_timeout_s = read_s;
-    options.port = port;
-    char error[700];
-    f->store->ops->close(f->store);
-    if (!mysql_store_open(&options, &f->store, error, sizeof(error))) {
-        fail_msg("%s", error);
-    }
-}
-
-static void reopen(struct store_fixture *f, uint16_t lock_wait_s, uint16_t read_s)
-{
-    reopen_at(f, lock_wait_s, read_s, mysql_factory_server.port);
-}
-
-static struct payment_row opened(struct store_fixture *f, const char *trip_id, uint64_t number_)
-{
-    struct payment_row image = suite_image(f, trip_id, number_);
-    struct unit unit = suite_open(f, &image);
-    suite_expect(f, &unit, UNIT_APPLIED);
-    return image;
-}
-
-static struct unit completion(struct store_fixture *f, const struct payment_row *image,
-                              uint64_t event_number)
-{
-    struct payment_row row = *image;
-    row.status = PAYMENT_COMPLETED;
-    struct unit unit = suite_move(f, &row, PAYMENT_PROCESSING, 1);
-    suite_outcome(f, &unit, OUTCOME_COMPLETED, event_number);
-    return unit;
-}
-
-static enum batch_outcome submit(struct store_fixture *f, const struct unit *units, uint32_t count,
-                                 struct unit_result *results)
-{
-    struct store_batch batch = {units, results, count, f->texts};
-    return f->store->ops->submit(f->store, &batch);
-}
-
-static void assert_outbox_count(struct store_fixture *f, uint32_t count)
-{
-    union store_row *rows = calloc(STORE_PAGE_MAX, sizeof(*rows));
-    assert_non_null(rows);
-    assert_int_equal(suite_outbox_all(f, rows), count);
-    free(rows);
-}
-
-/* A submit in a thread of its own. */
-struct submission {
-    struct store_fixture *fixture;
-    struct unit units[2];
-    struct unit_result results[2];
-    uint32_t count;
-    enum batch_outcome outcome;
-    pthread_t thread;
-};
-
-static void *submission_run(void *argument)
-{
-    struct submission *s = argument;
-    s->outcome = submit(s->fixture, s->units, s->count, s->results);
-    return NULL;
-}
-
-static void submission_start(struct submission *s)
-{
-    assert_int_equal(pthread_create(&s->thread, NULL, submission_run, s), 0);
-}
-
-static enum batch_outcome submission_end(struct submission *s)
-{
-    assert_int_equal(pthread_join(s->thread, NULL), 0);
-    return s->outcome;
-}
-
-#define LOCK_WAITS                                                                                 \
-    "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
 
 /* 1205. Only the statement was rolled back; the next BEGIN would commit the rest (CONTRACTS 7). */
 static void lock_wait_that_times_out_leaves_nothing_of_the_batch(void **state)
 {
     struct store_fixture *f = *state;
-    reopen(f, 1, 20);
-    struct payment_row image = opened(f, "trip-1", 1);
-    MYSQL *other = root_open(f);
-    run(other, "BEGIN");
-    run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
+    mysql_kit_reopen(f, 1, 20);
+    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
+    MYSQL *other = mysql_kit_root(f);
+    mysql_kit_run(other, "BEGIN");
+    mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
     struct payment_row fresh = suite_image(f, "trip-2", 2);
-    struct unit units[2] = {suite_open(f, &fresh), completion(f, &image, 501)};
+    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image, 501)};
     struct unit_result results[2];
-    assert_int_equal(submit(f, units, 2, results), BATCH_ABORTED);
+    assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_ABORTED);
     struct payment_row third = suite_image(f, "trip-3", 3);
     struct unit unit = suite_open(f, &third);
     suite_expect(f, &unit, UNIT_APPLIED);
     assert_false(suite_trip_exists(f, "trip-2"));
-    run(other, "ROLLBACK");
-    assert_int_equal(submit(f, units, 2, results), BATCH_COMMITTED);
+    mysql_kit_run(other, "ROLLBACK");
+    assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_COMMITTED);
     assert_int_equal(results[0].verdict, UNIT_APPLIED);
     assert_int_equal(results[1].verdict, UNIT_APPLIED);
-    assert_outbox_count(f, 1);
+    mysql_kit_assert_outbox_count(f, 1);
     mysql_close(other);
 }
 
@@ -179,51 +31,42 @@ static void lock_wait_that_times_out_leaves_nothing_of_the_batch(void **state)
 static void deadlock_aborts_the_batch_and_it_can_be_sent_again(void **state)
 {
     struct store_fixture *f = *state;
-    static struct submission s;
-    struct payment_row first = opened(f, "trip-1", 1);
-    struct payment_row second = opened(f, "trip-2", 2);
-    MYSQL *other = root_open(f);
-    run(other, "CREATE TABLE heavy (id INT PRIMARY KEY) ENGINE = InnoDB");
-    run(other, "BEGIN");
-    run(other, "INSERT INTO heavy SELECT seq FROM seq_1_to_1000");
-    run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-2'");
-    s = (struct submission){.fixture = f, .count = 2};
-    s.units[0] = completion(f, &first, 501);
-    s.units[1] = completion(f, &second, 502);
-    MYSQL *watch = root_open(f);
-    submission_start(&s);
-    wait_for(watch, LOCK_WAITS);
-    run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
-    assert_int_equal(submission_end(&s), BATCH_ABORTED);
-    run(other, "ROLLBACK");
+    static struct mysql_kit_submission s;
+    struct payment_row first = mysql_kit_opened(f, "trip-1", 1);
+    struct payment_row second = mysql_kit_opened(f, "trip-2", 2);
+    MYSQL *other = mysql_kit_root(f);
+    mysql_kit_run(other, "CREATE TABLE heavy (id INT PRIMARY KEY) ENGINE = InnoDB");
+    mysql_kit_run(other, "BEGIN");
+    mysql_kit_run(other, "INSERT INTO heavy SELECT seq FROM seq_1_to_1000");
+    mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-2'");
+    s = (struct mysql_kit_submission){.fixture = f, .count = 2};
+    s.units[0] = mysql_kit_completion(f, &first, 501);
+    s.units[1] = mysql_kit_completion(f, &second, 502);
+    MYSQL *watch = mysql_kit_root(f);
+    mysql_kit_start(&s);
+    mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
+    mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
+    assert_int_equal(mysql_kit_end(&s), BATCH_ABORTED);
+    mysql_kit_run(other, "ROLLBACK");
     assert_int_equal(suite_read(f, "trip-1").row.epoch, 1);
-    assert_int_equal(submit(f, s.units, 2, s.results), BATCH_COMMITTED);
+    assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_COMMITTED);
     assert_int_equal(s.results[0].verdict, UNIT_APPLIED);
     assert_int_equal(s.results[1].verdict, UNIT_APPLIED);
-    assert_outbox_count(f, 2);
+    mysql_kit_assert_outbox_count(f, 2);
     mysql_close(watch);
     mysql_close(other);
-}
-
-/* Ends every session of the user farebox, and waits until they are gone. */
-static void sessions_kill(MYSQL *root)
-{
-    run(root, "KILL HARD USER '" MARIADB_USER "'");
-    wait_for(root,
-             "SELECT COUNT(*) = 0 FROM information_schema.processlist WHERE user = '" MARIADB_USER
-             "'");
 }
 
 /* 2006: gone since the last call. */
 static void connection_that_was_lost_between_calls_is_opened_again(void **state)
 {
     struct store_fixture *f = *state;
-    MYSQL *root = root_open(f);
-    sessions_kill(root);
-    (void)opened(f, "trip-1", 1);
-    sessions_kill(root);
+    MYSQL *root = mysql_kit_root(f);
+    mysql_kit_sessions_kill(root);
+    (void)mysql_kit_opened(f, "trip-1", 1);
+    mysql_kit_sessions_kill(root);
     assert_true(suite_trip_exists(f, "trip-1"));
-    sessions_kill(root);
+    mysql_kit_sessions_kill(root);
     union store_row rows[4];
     assert_int_equal(suite_scan(f, SCAN_PAYMENTS_DUE, 4, rows), 0);
     mysql_close(root);
@@ -233,26 +76,26 @@ static void connection_that_was_lost_between_calls_is_opened_again(void **state)
 static void connection_lost_before_commit_aborts_the_batch(void **state)
 {
     struct store_fixture *f = *state;
-    static struct submission s;
-    struct payment_row image = opened(f, "trip-1", 1);
-    MYSQL *other = root_open(f);
-    MYSQL *watch = root_open(f);
-    run(other, "BEGIN");
-    run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
+    static struct mysql_kit_submission s;
+    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
+    MYSQL *other = mysql_kit_root(f);
+    MYSQL *watch = mysql_kit_root(f);
+    mysql_kit_run(other, "BEGIN");
+    mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
     struct payment_row fresh = suite_image(f, "trip-2", 2);
-    s = (struct submission){.fixture = f, .count = 2};
+    s = (struct mysql_kit_submission){.fixture = f, .count = 2};
     s.units[0] = suite_open(f, &fresh);
-    s.units[1] = completion(f, &image, 501);
-    submission_start(&s);
-    wait_for(watch, LOCK_WAITS);
-    sessions_kill(watch);
-    assert_int_equal(submission_end(&s), BATCH_ABORTED);
-    run(other, "ROLLBACK");
+    s.units[1] = mysql_kit_completion(f, &image, 501);
+    mysql_kit_start(&s);
+    mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
+    mysql_kit_sessions_kill(watch);
+    assert_int_equal(mysql_kit_end(&s), BATCH_ABORTED);
+    mysql_kit_run(other, "ROLLBACK");
     assert_false(suite_trip_exists(f, "trip-2"));
-    assert_int_equal(submit(f, s.units, 2, s.results), BATCH_COMMITTED);
+    assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_COMMITTED);
     assert_int_equal(s.results[0].verdict, UNIT_APPLIED);
     assert_int_equal(s.results[1].verdict, UNIT_APPLIED);
-    assert_outbox_count(f, 1);
+    mysql_kit_assert_outbox_count(f, 1);
     mysql_close(watch);
     mysql_close(other);
 }
@@ -264,26 +107,26 @@ static void connection_lost_before_commit_aborts_the_batch(void **state)
 static void commit_without_an_answer_is_unknown_and_is_sent_again(void **state)
 {
     struct store_fixture *f = *state;
-    struct payment_row image = opened(f, "trip-1", 1);
-    reopen(f, 1, 2);
-    MYSQL *other = root_open(f);
-    run(other, "BACKUP STAGE START");
-    run(other, "BACKUP STAGE BLOCK_COMMIT");
+    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
+    mysql_kit_reopen(f, 1, 2);
+    MYSQL *other = mysql_kit_root(f);
+    mysql_kit_run(other, "BACKUP STAGE START");
+    mysql_kit_run(other, "BACKUP STAGE BLOCK_COMMIT");
     struct payment_row fresh = suite_image(f, "trip-2", 2);
-    struct unit units[2] = {suite_open(f, &fresh), completion(f, &image, 501)};
+    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image, 501)};
     struct unit_result results[2];
-    assert_int_equal(submit(f, units, 2, results), BATCH_UNKNOWN);
-    run(other, "BACKUP STAGE END");
+    assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_UNKNOWN);
+    mysql_kit_run(other, "BACKUP STAGE END");
     enum batch_outcome outcome = BATCH_UNKNOWN;
-    for (int i = 0; i < WAIT_TRIES_MAX && outcome != BATCH_COMMITTED; i++) {
-        outcome = submit(f, units, 2, results);
+    for (int i = 0; i < MYSQL_KIT_TRIES_MAX && outcome != BATCH_COMMITTED; i++) {
+        outcome = mysql_kit_submit(f, units, 2, results);
     }
     assert_int_equal(outcome, BATCH_COMMITTED);
     assert_int_equal(results[0].verdict, UNIT_APPLIED);
     assert_int_equal(results[1].verdict, UNIT_APPLIED);
     assert_int_equal(suite_read(f, "trip-1").row.epoch, 2);
     assert_int_equal(suite_read(f, "trip-2").row.epoch, 1);
-    assert_outbox_count(f, 1);
+    mysql_kit_assert_outbox_count(f, 1);
     mysql_close(other);
 }
 
@@ -295,31 +138,32 @@ static void commit_without_an_answer_is_unknown_and_is_sent_again(void **state)
 static void commit_that_lands_late_is_found_by_sending_again(void **state)
 {
     struct store_fixture *f = *state;
-    static struct submission s;
-    struct tcp_proxy proxy;
-    struct payment_row image = opened(f, "trip-1", 1);
+    static struct mysql_kit_submission s;
+    static struct tcp_proxy proxy;
+    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
     struct payment_row fresh = suite_image(f, "trip-2", 2);
     tcp_proxy_open(&proxy, mysql_factory_server.port);
-    MYSQL *other = root_open(f);
-    MYSQL *watch = root_open(f);
-    reopen_at(f, 20, 2, proxy.port);
-    run(other, "BACKUP STAGE START");
-    run(other, "BACKUP STAGE BLOCK_COMMIT");
-    s = (struct submission){.fixture = f, .count = 2};
+    MYSQL *other = mysql_kit_root(f);
+    MYSQL *watch = mysql_kit_root(f);
+    mysql_kit_reopen_at(f, 20, 2, proxy.port);
+    mysql_kit_run(other, "BACKUP STAGE START");
+    mysql_kit_run(other, "BACKUP STAGE BLOCK_COMMIT");
+    s = (struct mysql_kit_submission){.fixture = f, .count = 2};
     s.units[0] = suite_open(f, &fresh);
-    s.units[1] = completion(f, &image, 501);
-    assert_int_equal(submit(f, s.units, 2, s.results), BATCH_UNKNOWN);
-    reopen_at(f, 20, 30, proxy.port);
-    assert_int_equal(number(watch, "SELECT epoch FROM payments WHERE trip_id = 'trip-1'"), 1);
-    submission_start(&s);
-    wait_for(watch, LOCK_WAITS);
-    run(other, "BACKUP STAGE END");
-    assert_int_equal(submission_end(&s), BATCH_COMMITTED);
+    s.units[1] = mysql_kit_completion(f, &image, 501);
+    assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_UNKNOWN);
+    mysql_kit_reopen_at(f, 20, 30, proxy.port);
+    assert_int_equal(mysql_kit_number(watch, "SELECT epoch FROM payments WHERE trip_id = 'trip-1'"),
+                     1);
+    mysql_kit_start(&s);
+    mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
+    mysql_kit_run(other, "BACKUP STAGE END");
+    assert_int_equal(mysql_kit_end(&s), BATCH_COMMITTED);
     assert_int_equal(s.results[0].verdict, UNIT_APPLIED);
     assert_int_equal(s.results[1].verdict, UNIT_APPLIED);
     assert_int_equal(suite_read(f, "trip-1").row.epoch, 2);
     assert_int_equal(suite_read(f, "trip-2").row.epoch, 1);
-    assert_outbox_count(f, 1);
+    mysql_kit_assert_outbox_count(f, 1);
     mysql_close(watch);
     mysql_close(other);
     f->store->ops->close(f->store);
@@ -331,8 +175,8 @@ static void commit_that_lands_late_is_found_by_sending_again(void **state)
 static void lasting_error_fails_its_unit_alone(void **state)
 {
     struct store_fixture *f = *state;
-    MYSQL *root = root_open(f);
-    run(root, "ALTER TABLE payments MODIFY COLUMN user_id VARCHAR(10) NOT NULL");
+    MYSQL *root = mysql_kit_root(f);
+    mysql_kit_run(root, "ALTER TABLE payments MODIFY COLUMN user_id VARCHAR(10) NOT NULL");
     struct payment_row images[3] = {suite_image(f, "trip-1", 1), suite_image(f, "trip-2", 2),
                                     suite_image(f, "trip-3", 3)};
     images[1].user_id = suite_text(f, "longer than ten");
@@ -342,12 +186,12 @@ static void lasting_error_fails_its_unit_alone(void **state)
         suite_outcome(f, &units[i], OUTCOME_FAILED, 501 + (uint64_t)i);
     }
     struct unit_result results[3];
-    assert_int_equal(submit(f, units, 3, results), BATCH_COMMITTED);
+    assert_int_equal(mysql_kit_submit(f, units, 3, results), BATCH_COMMITTED);
     assert_int_equal(results[0].verdict, UNIT_APPLIED);
     assert_int_equal(results[1].verdict, UNIT_ERROR);
     assert_int_equal(results[2].verdict, UNIT_APPLIED);
     assert_false(suite_trip_exists(f, "trip-2"));
-    assert_outbox_count(f, 2);
+    mysql_kit_assert_outbox_count(f, 2);
     mysql_close(root);
 }
 
@@ -355,25 +199,25 @@ static void lasting_error_fails_its_unit_alone(void **state)
 static void server_that_is_down_is_unavailable_until_it_is_back(void **state)
 {
     struct store_fixture *f = *state;
-    struct payment_row image = opened(f, "trip-1", 1);
-    struct unit unit = completion(f, &image, 501);
+    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
+    struct unit unit = mysql_kit_completion(f, &image, 501);
     struct unit_result result;
     mariadb_server_stop(&mysql_factory_server, true);
     struct payment_view view;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(submit(f, &unit, 1, &result), BATCH_ABORTED);
+        assert_int_equal(mysql_kit_submit(f, &unit, 1, &result), BATCH_ABORTED);
         assert_int_equal(f->store->ops->read_payment(f->store, "trip-1", 6, f->texts, &view),
                          STORE_UNAVAILABLE);
     }
     assert_true(mariadb_server_start(&mysql_factory_server));
     enum batch_outcome outcome = BATCH_ABORTED;
-    for (int i = 0; i < WAIT_TRIES_MAX && outcome != BATCH_COMMITTED; i++) {
-        nap();
-        outcome = submit(f, &unit, 1, &result);
+    for (int i = 0; i < MYSQL_KIT_TRIES_MAX && outcome != BATCH_COMMITTED; i++) {
+        mysql_kit_nap();
+        outcome = mysql_kit_submit(f, &unit, 1, &result);
     }
     assert_int_equal(outcome, BATCH_COMMITTED);
     assert_int_equal(result.verdict, UNIT_APPLIED);
-    assert_outbox_count(f, 1);
+    mysql_kit_assert_outbox_count(f, 1);
 }
 
 int main(void)
