@@ -5,6 +5,7 @@
 #include "http_ops.h"
 #include "kafka_broker.h"
 #include "log.h"
+#include "store_notice.h"
 #include "mysql_store.h"
 #include "sqlite_store.h"
 #include "stop_signal.h"
@@ -62,9 +63,9 @@ static struct store *open_sqlite(const struct farebox_settings *settings,
     return store;
 }
 
-static struct store *open_mysql(const struct farebox_settings *settings,
-                                char error[FAREBOX_ERROR_SIZE])
+static struct store *open_mysql(const struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
+    const struct farebox_settings *settings = f->settings;
     const struct secret *password = &settings->store_password;
     const struct mysql_store_options options = {
         .host = settings->mysql_host,
@@ -79,7 +80,9 @@ static struct store *open_mysql(const struct farebox_settings *settings,
         .lock_wait_timeout_s = MYSQL_LOCK_WAIT_S,
         .tls = settings->store_tls != 0,
         .migrate = true,
-        .allow_lost_commits = settings->store_allow_lost_commits != 0};
+        .allow_lost_commits = settings->store_allow_lost_commits != 0,
+        .notice = store_notice,
+        .notice_context = f->counters};
     char value[SETTINGS_HOST_MAX + 2 * SETTINGS_MYSQL_NAME_MAX + 32];
     struct store *store = NULL;
     char reason[FAREBOX_ERROR_SIZE / 2];
@@ -95,8 +98,7 @@ static struct store *open_mysql(const struct farebox_settings *settings,
 
 static struct store *open_store(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
-    return f->settings->store_is_mysql ? open_mysql(f->settings, error)
-                                       : open_sqlite(f->settings, error);
+    return f->settings->store_is_mysql ? open_mysql(f, error) : open_sqlite(f->settings, error);
 }
 
 /* A connection for each lane. */

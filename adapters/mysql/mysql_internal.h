@@ -44,6 +44,10 @@ enum step {
     STEP_ABORT,      /* the batch, or the read, cannot go on now */
 };
 
+/* mysql_notice.c: tells whoever listens; the second one of the error that the connection has. */
+void mysql_notice(const struct mysql_store *store, enum mysql_notice what, const char *text);
+void mysql_notice_error(const struct mysql_store *store, bool is_loss);
+
 /* mysql_connect.c: opens store->db, or says why not; checks the server at each connect. */
 MUST_USE bool mysql_session_open(struct mysql_store *store, char *reason);
 /* Closes it, whatever its state; the server rolls back what is open. */
