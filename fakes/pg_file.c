@@ -20,7 +20,7 @@ struct pg_file {
     int error; /* errno of the failure that brought it down */
     bool read_only;
     int64_t now_ms; /* never steps back: the replay sees what the first run saw */
-    uint64_t size;
+    uint64_t size;  /* of the entries that this handle has seen */
     uint64_t entries;
     uint64_t cut;
 };
@@ -86,28 +86,31 @@ static enum pg_file_status open_fd(struct pg_file *file, char message[PG_FILE_ME
     if (fstat(file->fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
         return complain(message, file->path, PG_FILE_NOT_OPENED, "is not a regular file");
     }
-    if (!file->read_only && flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
-        return errno == EWOULDBLOCK
-                   ? complain(message, file->path, PG_FILE_LOCKED,
-                              "another process has it open for writing")
-                   : complain_errno(message, file->path, PG_FILE_IO, "can't be locked");
-    }
-    /* After the lock: whoever had it may have written until then. */
-    if (fstat(file->fd, &stat) != 0) {
-        return complain_errno(message, file->path, PG_FILE_IO, "can't be examined");
-    }
-    if (stat.st_size > PG_FILE_BYTES_MAX) {
-        return complain(message, file->path, PG_FILE_TOO_BIG, "is larger than 1 GiB");
-    }
-    file->size = (uint64_t)stat.st_size;
     return PG_FILE_OK;
 }
 
-static bool read_all(int fd, uint8_t *bytes, uint64_t len)
+/* Waits while another handle is in the middle of something; the kernel ends the lock of a process
+ * that is killed. A reader keeps writers out while it reads, and other readers not. */
+static bool lock(struct pg_file *file)
+{
+    while (flock(file->fd, file->read_only ? LOCK_SH : LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void unlock(struct pg_file *file)
+{
+    (void)flock(file->fd, LOCK_UN);
+}
+
+static bool read_all(int fd, uint8_t *bytes, uint64_t len, uint64_t from)
 {
     uint64_t at = 0;
     while (at < len) {
-        ssize_t done = pread(fd, bytes + at, (size_t)(len - at), (off_t)at);
+        ssize_t done = pread(fd, bytes + at, (size_t)(len - at), (off_t)(from + at));
         if (done < 0 && errno == EINTR) {
             continue;
         }
@@ -119,36 +122,34 @@ static bool read_all(int fd, uint8_t *bytes, uint64_t len)
     return true;
 }
 
-/* Cuts the file to its first `size` bytes, durably. */
-static bool cut_to(struct pg_file *file, uint64_t size)
+/* Cuts what follows the entries that are whole, durably. */
+static bool cut_tail(struct pg_file *file, uint64_t tail)
 {
-    file->cut += file->size - size;
-    file->size = size;
-    return file->read_only || (ftruncate(file->fd, (off_t)size) == 0 && fsync(file->fd) == 0);
+    file->cut += tail;
+    return file->read_only || (ftruncate(file->fd, (off_t)file->size) == 0 && fsync(file->fd) == 0);
 }
 
 /* A file that was only being made has the beginning of a header, and is made again. */
-static enum pg_file_status check_header(struct pg_file *file, const uint8_t *bytes,
-                                        char message[PG_FILE_MESSAGE_SIZE])
+static enum pg_file_status read_header(struct pg_file *file, const uint8_t *bytes, uint64_t len,
+                                       char message[PG_FILE_MESSAGE_SIZE])
 {
     uint8_t header[PG_FILE_HEADER_SIZE];
     pg_file_header_make(header);
-    size_t present = file->size < sizeof header ? (size_t)file->size : sizeof header;
+    size_t present = len < sizeof header ? (size_t)len : sizeof header;
     if (present > 0 && memcmp(bytes, header, present < 8 ? present : 8) != 0) {
         return complain(message, file->path, PG_FILE_FOREIGN,
                         "is something else; nothing was changed in it");
     }
-    if (present == sizeof header) {
-        return memcmp(bytes, header, sizeof header) == 0
-                   ? PG_FILE_OK
-                   : complain(message, file->path, PG_FILE_NEWER,
-                              "was written by a later version of farebox");
+    if (present == sizeof header && memcmp(bytes, header, sizeof header) != 0) {
+        return complain(message, file->path, PG_FILE_NEWER,
+                        "was written by a later version of farebox");
     }
-    if (file->read_only) {
+    if (present < sizeof header && file->read_only) {
         return PG_FILE_OK;
     }
-    if (!cut_to(file, 0) || !write_all(file->fd, header, sizeof header) ||
-        fdatasync(file->fd) != 0 || !sync_folder(file->path)) {
+    if (present < sizeof header &&
+        (!cut_tail(file, present) || !write_all(file->fd, header, sizeof header) ||
+         fdatasync(file->fd) != 0 || !sync_folder(file->path))) {
         return complain_errno(message, file->path, PG_FILE_IO, "can't be begun");
     }
     file->size = sizeof header;
@@ -163,30 +164,36 @@ static bool entry_replay(struct pg_file *file, const struct pg_entry *entry)
     if (entry->kind == PG_ENTRY_ACCOUNT) {
         return pg_ledger_account_add(ledger, entry->account);
     }
+    file->now_ms = entry->now_ms > file->now_ms ? entry->now_ms : file->now_ms;
+    if (entry->kind == PG_ENTRY_ADVANCE) {
+        pg_ledger_advance(ledger, entry->now_ms);
+        return true;
+    }
     uint32_t overflows = pg_ledger_overflows(ledger);
     struct pg_answer answer;
     pg_ledger_execute(ledger, file->scratch, &entry->request, &entry->plan, entry->now_ms, &answer);
-    file->now_ms = entry->now_ms > file->now_ms ? entry->now_ms : file->now_ms;
     return pg_ledger_overflows(ledger) == overflows;
 }
 
-static enum pg_file_status replay(struct pg_file *file, const uint8_t *bytes,
+/* `bytes` are what follows the entries that this handle has seen, up to the file's end. */
+static enum pg_file_status replay(struct pg_file *file, const uint8_t *bytes, uint64_t len,
                                   char message[PG_FILE_MESSAGE_SIZE])
 {
     char what[96];
-    uint64_t at = PG_FILE_HEADER_SIZE;
-    while (at < file->size) {
+    uint64_t at = 0;
+    while (at < len) {
         struct pg_entry entry;
         size_t size = 0;
-        enum pg_entry_read read = pg_entry_decode(bytes + at, (size_t)(file->size - at), at,
+        enum pg_entry_read read = pg_entry_decode(bytes + at, (size_t)(len - at), file->size,
                                                   file->scratch, &entry, &size);
         if (read == PG_ENTRY_TORN) {
-            return cut_to(file, at) ? PG_FILE_OK
-                                    : complain_errno(message, file->path, PG_FILE_IO,
-                                                     "its last entry can't be cut");
+            return cut_tail(file, len - at) ? PG_FILE_OK
+                                            : complain_errno(message, file->path, PG_FILE_IO,
+                                                             "its last entry can't be cut");
         }
         if (read == PG_ENTRY_DAMAGED) {
-            (void)snprintf(what, sizeof what, "is damaged at byte %llu", (unsigned long long)at);
+            (void)snprintf(what, sizeof what, "is damaged at byte %llu",
+                           (unsigned long long)file->size);
             return complain(message, file->path, PG_FILE_DAMAGED, what);
         }
         if (!entry_replay(file, &entry)) {
@@ -194,29 +201,51 @@ static enum pg_file_status replay(struct pg_file *file, const uint8_t *bytes,
             return complain(message, file->path, PG_FILE_TOO_BIG, what);
         }
         at += size;
+        file->size += size;
     }
     return PG_FILE_OK;
 }
 
-static enum pg_file_status load(struct pg_file *file, char message[PG_FILE_MESSAGE_SIZE])
+static enum pg_file_status load(struct pg_file *file, uint64_t len,
+                                char message[PG_FILE_MESSAGE_SIZE])
 {
-    uint8_t *bytes = malloc(file->size > 0 ? (size_t)file->size : 1);
+    uint8_t *bytes = malloc(len > 0 ? (size_t)len : 1);
     if (bytes == NULL) {
         return complain(message, file->path, PG_FILE_NOT_OPENED, "no memory to read it");
     }
-    enum pg_file_status status;
-    if (!read_all(file->fd, bytes, file->size)) {
+    enum pg_file_status status = PG_FILE_OK;
+    uint64_t header = 0;
+    if (!read_all(file->fd, bytes, len, file->size)) {
         status = complain_errno(message, file->path, PG_FILE_IO, "can't be read");
         goto out;
     }
-    uint64_t written = file->size;
-    status = check_header(file, bytes, message);
-    if (status == PG_FILE_OK && written > PG_FILE_HEADER_SIZE) {
-        status = replay(file, bytes, message);
+    if (file->size == 0) {
+        status = read_header(file, bytes, len, message);
+        header = file->size;
+    }
+    if (status == PG_FILE_OK && len > header) {
+        status = replay(file, bytes + header, len - header, message);
     }
 out:
     free(bytes);
     return status;
+}
+
+/* Replays what others have appended. The caller has the lock. */
+static enum pg_file_status catch_up(struct pg_file *file, char message[PG_FILE_MESSAGE_SIZE])
+{
+    struct stat stat;
+    if (fstat(file->fd, &stat) != 0) {
+        return complain_errno(message, file->path, PG_FILE_IO, "can't be examined");
+    }
+    if (stat.st_size > PG_FILE_BYTES_MAX) {
+        return complain(message, file->path, PG_FILE_TOO_BIG, "is larger than 1 GiB");
+    }
+    uint64_t end = (uint64_t)stat.st_size;
+    if (end < file->size) {
+        return complain(message, file->path, PG_FILE_DAMAGED, "was cut while it was open");
+    }
+    return end == file->size && end > 0 ? PG_FILE_OK : load(file, end - file->size, message);
 }
 
 /* Appends and forces to disk. False: the file is down. */
@@ -291,8 +320,11 @@ enum pg_file_status pg_file_open(const struct pg_file_options *options, struct p
         return complain(message, options->path, PG_FILE_NOT_OPENED, "no memory for the ledger");
     }
     enum pg_file_status status = open_fd(opened, message);
+    if (status == PG_FILE_OK && !lock(opened)) {
+        status = complain_errno(message, options->path, PG_FILE_IO, "can't be locked");
+    }
     if (status == PG_FILE_OK) {
-        status = load(opened, message);
+        status = catch_up(opened, message);
     }
     if (status == PG_FILE_OK) {
         status = add_accounts(opened, options, message);
@@ -301,6 +333,7 @@ enum pg_file_status pg_file_open(const struct pg_file_options *options, struct p
         pg_file_close(opened);
         return status;
     }
+    unlock(opened);
     *file = opened;
     return PG_FILE_OK;
 }
@@ -352,16 +385,50 @@ static bool call_log(struct pg_file *file, struct texts *texts,
     return true;
 }
 
-void pg_file_call(struct pg_file *file, struct texts *texts,
-                  const struct pg_ledger_request *request, int64_t now_ms,
-                  const struct chooser *chooser, struct pg_fake_reply *reply)
+/* What is due changes what everybody sees from here on, so it is written down as well: an entry of
+ * another writer, whose clock is behind, must not come before it. */
+static bool advance(struct pg_file *file, int64_t now_ms)
 {
-    if (file->error != 0 || file->read_only) {
-        answer_without_ledger(reply, PG_ANSWER_NOT_SENT);
-        return;
+    file->now_ms = now_ms > file->now_ms ? now_ms : file->now_ms;
+    if (!file->read_only && pg_fake_next_due(file->fake) <= file->now_ms) {
+        const struct pg_entry entry = {.kind = PG_ENTRY_ADVANCE, .now_ms = file->now_ms};
+        uint8_t bytes[PG_ENTRY_MAX];
+        size_t size = pg_entry_encode(&entry, file->scratch, file->size, bytes);
+        if (!append(file, bytes, size)) {
+            return false;
+        }
     }
+    pg_fake_advance(file->fake, file->now_ms);
+    return true;
+}
+
+/* Takes the lock and stands where the file stands. False: it is down, and not locked. */
+static bool enter(struct pg_file *file, int64_t now_ms)
+{
+    char message[PG_FILE_MESSAGE_SIZE];
+    if (file->error != 0) {
+        return false;
+    }
+    if (!lock(file)) {
+        file->error = errno;
+        return false;
+    }
+    errno = 0;
+    enum pg_file_status status = catch_up(file, message);
+    if (status != PG_FILE_OK) {
+        file->error = status == PG_FILE_DAMAGED ? EBADMSG : errno != 0 ? errno : EFBIG;
+    } else if (advance(file, now_ms)) {
+        return true;
+    }
+    unlock(file);
+    return false;
+}
+
+static void call_locked(struct pg_file *file, struct texts *texts,
+                        const struct pg_ledger_request *request, const struct chooser *chooser,
+                        struct pg_fake_reply *reply)
+{
     struct pg_fake_plan plan;
-    pg_file_advance(file, now_ms);
     pg_fake_plan(file->fake, texts, request, file->now_ms, chooser, &plan);
     bool writes = pg_fake_plan_reaches_ledger(&plan) &&
                   pg_ledger_writes(pg_fake_ledger(file->fake), texts, request, file->now_ms);
@@ -371,10 +438,25 @@ void pg_file_call(struct pg_file *file, struct texts *texts,
     pg_fake_act(file->fake, texts, request, &plan, file->now_ms, reply);
 }
 
+void pg_file_call(struct pg_file *file, struct texts *texts,
+                  const struct pg_ledger_request *request, int64_t now_ms,
+                  const struct chooser *chooser, struct pg_fake_reply *reply)
+{
+    if (file->read_only || !enter(file, now_ms)) {
+        answer_without_ledger(reply, PG_ANSWER_NOT_SENT);
+        return;
+    }
+    call_locked(file, texts, request, chooser, reply);
+    unlock(file);
+}
+
 void pg_file_advance(struct pg_file *file, int64_t now_ms)
 {
-    file->now_ms = now_ms > file->now_ms ? now_ms : file->now_ms;
-    pg_fake_advance(file->fake, file->now_ms);
+    if (file->read_only) {
+        (void)advance(file, now_ms);
+    } else if (enter(file, now_ms)) {
+        unlock(file);
+    }
 }
 
 bool pg_file_is_down(const struct pg_file *file)

@@ -4,15 +4,22 @@
  * A log of inputs: before the ledger acts on a request, the request, what was decided to go wrong
  * with it, and its instant are appended and forced to disk. Opening replays them through the same
  * deterministic ledger, late actions included, so a SIGKILL at any moment loses nothing that was
- * answered. Look-ups and replays under a key change nothing and are not logged; rules, weights and
- * counters of faults are the process's, not the file's.
+ * answered. Look-ups and replays under a key change nothing and are not logged, but for the late
+ * actions that fall due before them. Rules, weights and counters are the process's, not the file's.
+ *
+ * Many processes of one machine share a file, and are one PG: each call takes the file's lock,
+ * replays what others have appended since the last one, acts, appends, and lets the lock go. So all
+ * see one history, whatever their clocks say: an entry's instant is never before the last one's. A
+ * process that is killed loses its lock with its life; half an entry of it is cut by the next call.
+ * A process that is stopped within a call (SIGSTOP) stops the PG for all.
  *
  * File: 16 bytes of header (magic, version), then entries, each with its length, the length's
  * complement, an XXH3 of the payload seeded with its offset, and the payload; little-endian. A last
- * entry that was not written whole is cut at the next open; damage before it is an error.
+ * entry that was not written whole is cut; damage before it is an error.
  *
- * Ownership: the handle owns its memory and its file; opening for writing locks the file.
- * Threads and blocking: one thread at a time; calls that change something wait for the disk.
+ * Ownership: the handle owns its memory and its file.
+ * Threads and blocking: one thread at a time for each handle; a call waits for the other handles'
+ * calls, and for the disk where it changes something.
  * Units: `now_ms` is Unix time, because late actions outlive the process.
  */
 #ifndef FAREBOX_PG_FILE_H
@@ -29,7 +36,6 @@
 enum pg_file_status {
     PG_FILE_OK = 0,
     PG_FILE_NOT_OPENED, /* missing, no permission, not a regular file, no memory */
-    PG_FILE_LOCKED,     /* another process writes it */
     PG_FILE_FOREIGN,    /* not a ledger */
     PG_FILE_NEWER,      /* a ledger of a later version */
     PG_FILE_DAMAGED,    /* an entry before the last one does not read as it was written */
@@ -43,7 +49,7 @@ struct pg_file_options {
     struct pg_fake_config config;
     const uint64_t *accounts; /* made known, in addition to those of the file */
     uint32_t account_count;
-    bool read_only; /* no lock, nothing is written or cut: for auditors beside a running writer */
+    bool read_only; /* what is there at open; nothing is written or cut: for auditors */
 };
 
 struct pg_file;
@@ -56,7 +62,7 @@ MUST_USE enum pg_file_status pg_file_open(const struct pg_file_options *options,
                                           struct pg_file **file,
                                           char message[PG_FILE_MESSAGE_SIZE]);
 
-/* Ends the lock and frees the handle. Nothing is pending on disk. */
+/* Frees the handle. Nothing is pending on disk. */
 void pg_file_close(struct pg_file *file);
 
 /* The PG, for rules, counters, faults_off and auditors. Do not call it: the file would not know. */
@@ -64,21 +70,23 @@ struct pg_fake *pg_file_fake(struct pg_file *file);
 
 /*
  * As pg_fake_call(), durable before it acts. When the disk fails the answer is PG_ANSWER_TIMEOUT
- * (the request may be in the file or not), and the PG is down from then on: PG_ANSWER_NOT_SENT.
- * A read-only PG is down from the start. A text beyond PG_FILE_TEXT_MAX: INVALID_REQUEST.
+ * (the request may be in the file or not), and this handle is down from then on:
+ * PG_ANSWER_NOT_SENT, as where others' entries can't be read. A read-only PG is down from the
+ * start. A text beyond PG_FILE_TEXT_MAX: INVALID_REQUEST.
  */
 void pg_file_call(struct pg_file *file, struct texts *texts,
                   const struct pg_ledger_request *request, int64_t now_ms,
                   const struct chooser *chooser, struct pg_fake_reply *reply);
 
-/* Does what is due. Needs no disk: the replay does it again. */
+/* Replays what others have written and does what is due; read-only: only what is due, and only in
+ * this handle. */
 void pg_file_advance(struct pg_file *file, int64_t now_ms);
 
-/* True once the disk has failed; errno of that failure, 0 otherwise. */
+/* True once the disk has failed; errno of that failure (EBADMSG: damage), 0 otherwise. */
 bool pg_file_is_down(const struct pg_file *file);
 int pg_file_errno(const struct pg_file *file);
 
-/* Entries replayed at open and written since; bytes that open cut off the end. */
+/* Entries replayed and written; bytes that this handle cut off the end. */
 uint64_t pg_file_entries(const struct pg_file *file);
 uint64_t pg_file_bytes_cut(const struct pg_file *file);
 

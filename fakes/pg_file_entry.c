@@ -74,8 +74,12 @@ size_t pg_entry_encode(const struct pg_entry *entry, const struct texts *texts, 
 {
     uint8_t *payload = bytes + PG_ENTRY_PREFIX;
     uint8_t *end = put(payload, entry->kind, 1);
-    end = entry->kind == PG_ENTRY_ACCOUNT ? put(end, entry->account, 8)
-                                          : put_request(end, entry, texts);
+    if (entry->kind == PG_ENTRY_REQUEST) {
+        end = put_request(end, entry, texts);
+    } else {
+        end =
+            put(end, entry->kind == PG_ENTRY_ACCOUNT ? entry->account : (uint64_t)entry->now_ms, 8);
+    }
     if (end == NULL) {
         return 0;
     }
@@ -167,6 +171,10 @@ static bool payload_read(const uint8_t *payload, size_t len, struct texts *texts
     if (entry->kind == PG_ENTRY_ACCOUNT) {
         entry->account = take(&reader, 8);
         return !reader.wrong && reader.left == 0 && entry->account != 0;
+    }
+    if (entry->kind == PG_ENTRY_ADVANCE) {
+        entry->now_ms = (int64_t)take(&reader, 8);
+        return !reader.wrong && reader.left == 0;
     }
     if (entry->kind != PG_ENTRY_REQUEST) {
         return false;

@@ -13,13 +13,17 @@
 #define PG_ENTRY_PREFIX     16 /* length, its complement, checksum */
 #define PG_ENTRY_MAX        (PG_ENTRY_PREFIX + 128 + 4 * (PG_FILE_TEXT_MAX + 4))
 
-enum pg_entry_kind { PG_ENTRY_ACCOUNT = 1, PG_ENTRY_REQUEST };
+enum pg_entry_kind {
+    PG_ENTRY_ACCOUNT = 1,
+    PG_ENTRY_REQUEST,
+    PG_ENTRY_ADVANCE, /* late actions were due and have been done */
+};
 
 /* One input of the ledger. The request's texts are handles of the pool given beside it. */
 struct pg_entry {
     uint8_t kind;
     uint64_t account; /* PG_ENTRY_ACCOUNT */
-    int64_t now_ms;
+    int64_t now_ms;   /* not PG_ENTRY_ACCOUNT */
     struct pg_ledger_request request;
     struct pg_ledger_plan plan;
 };

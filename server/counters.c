@@ -13,6 +13,8 @@ enum family {
     FAMILY_BATCHES,
     FAMILY_UNITS,
     FAMILY_BATCH_SECONDS,
+    FAMILY_STORE_ERRORS,
+    FAMILY_RECONNECTS,
     FAMILY_PG_CALLS,
     FAMILY_UPSTREAM_CALLS,
     FAMILY_REQUESTS,
@@ -60,6 +62,7 @@ struct counters {
     struct metrics_family families[FAMILY_COUNT];
     const char *reasons[DEAD_LETTER_REASON_COUNT + 1];
     const char *alerts[ALERT_COUNT + 1];
+    const char *store_errors[MYSQL_NOTICE_CONNECTED_AGAIN + 1];
     const char *endpoints[HTTP_ENDPOINT_COUNT + 1];
 };
 
@@ -84,6 +87,12 @@ static void fill_families(struct counters *c)
         "Units in committed batches.", METRICS_COUNTER, {{NULL, NULL}}, NULL};
     f[FAMILY_BATCH_SECONDS] = (struct metrics_family){"farebox_store_batch_seconds",
         "Time that the store took for a batch.", METRICS_HISTOGRAM, {{NULL, NULL}}, buckets_us};
+    f[FAMILY_STORE_ERRORS] = (struct metrics_family){"farebox_store_errors_total",
+        "What went wrong at MySQL or MariaDB; batches are sent again.", METRICS_COUNTER,
+        {{"error", c->store_errors}}, NULL};
+    f[FAMILY_RECONNECTS] = (struct metrics_family){"farebox_store_reconnects_total",
+        "Connections to MySQL or MariaDB that were opened again after a loss.", METRICS_COUNTER,
+        {{NULL, NULL}}, NULL};
     f[FAMILY_PG_CALLS] = (struct metrics_family){"farebox_pg_calls_total",
         "Calls of the PG by how they were answered.", METRICS_COUNTER,
         {{"call", pg_ops}, {"answer", pg_answers}}, NULL};
@@ -119,6 +128,9 @@ struct counters *counters_open(void)
     }
     for (int i = 0; i < ALERT_COUNT; i++) {
         c->alerts[i] = payment_alert_name((enum payment_alert)i);
+    }
+    for (int i = 0; i < MYSQL_NOTICE_CONNECTED_AGAIN; i++) {
+        c->store_errors[i] = mysql_notice_name((enum mysql_notice)i);
     }
     for (int i = 0; i < HTTP_ENDPOINT_COUNT; i++) {
         c->endpoints[i] = http_endpoint_name((enum http_endpoint)i);
@@ -167,6 +179,15 @@ void counters_batch(struct counters *counters, enum batch_outcome outcome, uint3
         metrics_add(counters->metrics, FAMILY_UNITS, 0, 0, units);
     }
     metrics_observe_us(counters->metrics, FAMILY_BATCH_SECONDS, 0, 0, elapsed_us);
+}
+
+void counters_store_notice(struct counters *counters, enum mysql_notice what)
+{
+    if (what == MYSQL_NOTICE_CONNECTED_AGAIN) {
+        metrics_add(counters->metrics, FAMILY_RECONNECTS, 0, 0, 1);
+    } else {
+        metrics_add(counters->metrics, FAMILY_STORE_ERRORS, (size_t)what, 0, 1);
+    }
 }
 
 void counters_call(struct counters *counters, enum gateway_op op, uint8_t answer)

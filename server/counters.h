@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "gateway_call.h"
 #include "http_api.h"
+#include "mysql_store.h"
 
 #include <stdio.h>
 
@@ -29,6 +30,9 @@ void counters_record(struct counters *counters, enum engine_topic topic,
 /* A batch that was answered. */
 void counters_batch(struct counters *counters, enum batch_outcome outcome, uint32_t units,
                     int64_t elapsed_us);
+
+/* What the MySQL store met. */
+void counters_store_notice(struct counters *counters, enum mysql_notice what);
 
 /* A call that was answered; `answer` is of the PG's or the upstreams' kinds. */
 void counters_call(struct counters *counters, enum gateway_op op, uint8_t answer);

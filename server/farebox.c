@@ -53,7 +53,7 @@ static bool open_lanes(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 
     invariant(options.lanes <= LANES_MAX);
     for (uint32_t i = 0; ok && i < options.lanes; i++) {
-        stores[i] = store_open(f->settings, error);
+        stores[i] = store_open(f->settings, f->counters, error);
         ok = stores[i] != NULL;
     }
     if (ok) {
@@ -70,7 +70,7 @@ static bool open_lanes(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 
 static bool open_scans(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
-    struct store *store = store_open(f->settings, error);
+    struct store *store = store_open(f->settings, f->counters, error);
 
     if (store == NULL) {
         return false;
@@ -158,7 +158,7 @@ static bool open_http(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
     const struct farebox_settings *s = f->settings;
     const struct http_ops_parts parts = {f->driver, f->bus, f->scans, f->counters};
-    struct store *store = store_open(f->settings, error);
+    struct store *store = store_open(f->settings, f->counters, error);
     struct http_api_options options = {.ops = http_ops_table(),
                                        .host = s->http_host,
                                        .port = s->http_port,

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "mysql_store.h"
 #include "sqlite_store.h"
+#include "store_notice.h"
 #include "time_zone.h"
 
 #include <string.h>
@@ -62,13 +63,15 @@ struct mysql_store_options store_open_mysql_options(const struct farebox_setting
         .allow_lost_commits = settings->store_allow_lost_commits != 0};
 }
 
-static struct store *open_mysql(const struct farebox_settings *settings,
+static struct store *open_mysql(const struct farebox_settings *settings, struct counters *counters,
                                 char error[FAREBOX_ERROR_SIZE])
 {
-    const struct mysql_store_options options = store_open_mysql_options(settings);
+    struct mysql_store_options options = store_open_mysql_options(settings);
     struct store *store = NULL;
     char reason[FAREBOX_ERROR_SIZE / 2];
 
+    options.notice = store_notice;
+    options.notice_context = counters;
     if (!mysql_store_open(&options, &store, reason, sizeof(reason))) {
         fail(settings, reason, error);
         return NULL;
@@ -76,9 +79,10 @@ static struct store *open_mysql(const struct farebox_settings *settings,
     return store;
 }
 
-struct store *store_open(const struct farebox_settings *settings, char error[FAREBOX_ERROR_SIZE])
+struct store *store_open(const struct farebox_settings *settings, struct counters *counters,
+                         char error[FAREBOX_ERROR_SIZE])
 {
-    return settings->store_is_mysql ? open_mysql(settings, error)
+    return settings->store_is_mysql ? open_mysql(settings, counters, error)
                                     : open_sqlite(settings, settings->store_migrate != 0, error);
 }
 

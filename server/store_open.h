@@ -7,6 +7,7 @@
 #ifndef FAREBOX_STORE_OPEN_H
 #define FAREBOX_STORE_OPEN_H
 
+#include "counters.h"
 #include "farebox.h"
 #include "settings.h"
 #include "mysql_store.h"
@@ -16,9 +17,11 @@
 /* What a store on MySQL is opened with; the texts belong to the settings. */
 struct mysql_store_options store_open_mysql_options(const struct farebox_settings *settings);
 
-/* One more connection; migrates where the settings allow it. NULL: `error` says why. The caller
- * ends it with its `close` operation. */
-struct store *store_open(const struct farebox_settings *settings, char error[FAREBOX_ERROR_SIZE]);
+/* One more connection; migrates where the settings allow it. What it meets at the server is counted
+ * in `counters`, which outlive it. NULL: `error` says why. The caller ends it with its `close`
+ * operation. */
+struct store *store_open(const struct farebox_settings *settings, struct counters *counters,
+                         char error[FAREBOX_ERROR_SIZE]);
 
 /*
  * farebox migrate: brings the schema up to this program's and prints the statements to `out` as

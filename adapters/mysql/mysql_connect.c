@@ -194,8 +194,10 @@ bool mysql_session_ready(struct mysql_store *store)
     char reason[REASON_SIZE];
     if (mysql_session_open(store, reason)) {
         store->backoff_ms = 0;
+        mysql_notice(store, MYSQL_NOTICE_CONNECTED_AGAIN, "");
         return true;
     }
+    mysql_notice(store, MYSQL_NOTICE_NO_CONNECTION, reason);
     int32_t doubled = store->backoff_ms == 0 ? BACKOFF_FIRST_MS : store->backoff_ms * 2;
     store->backoff_ms = doubled > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : doubled;
     store->retry_at_ms = monotonic_ms() + store->backoff_ms;

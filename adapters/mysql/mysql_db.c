@@ -50,11 +50,14 @@ static bool error_is_lasting(unsigned code)
 static enum step error_step(struct mysql_store *store)
 {
     unsigned code = mysql_errno(store->db);
+    if (error_is_lasting(code)) {
+        return STEP_UNIT_ERROR;
+    }
+    mysql_notice_error(store, error_is_loss(code));
     if (error_is_loss(code)) {
         mysql_session_drop(store);
-        return STEP_ABORT;
     }
-    return error_is_lasting(code) ? STEP_UNIT_ERROR : STEP_ABORT;
+    return STEP_ABORT;
 }
 
 /* Statements here are one each, and none but a query has a result. */
@@ -142,6 +145,7 @@ bool mysql_begin(struct mysql_store *store)
 void mysql_undo(struct mysql_store *store)
 {
     if (store->db != NULL && mysql_rollback(store->db) != 0) {
+        mysql_notice(store, MYSQL_NOTICE_LOST, mysql_error(store->db));
         mysql_session_drop(store);
     }
 }
@@ -154,9 +158,11 @@ enum batch_outcome mysql_end(struct mysql_store *store)
         return BATCH_COMMITTED;
     }
     if (mysql_errno(store->db) == ER_LOCK_DEADLOCK) {
+        mysql_notice(store, MYSQL_NOTICE_CERTIFICATION, mysql_error(store->db));
         mysql_undo(store);
         return BATCH_ABORTED;
     }
+    mysql_notice(store, MYSQL_NOTICE_UNKNOWN_COMMIT, mysql_error(store->db));
     mysql_session_drop(store);
     return BATCH_UNKNOWN;
 }

@@ -51,6 +51,10 @@ enum step {
     STEP_ABORT,      /* the batch, or the read, cannot go on now */
 };
 
+/* mysql_notice.c: tells whoever listens; the second one of the error that the connection has. */
+void mysql_notice(const struct mysql_store *store, enum mysql_notice what, const char *text);
+void mysql_notice_error(const struct mysql_store *store, bool is_loss);
+
 /* mysql_connect.c: a session that is the caller's to close, or NULL and the reason (REASON_SIZE);
  * checks the server. */
 MUST_USE MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned read_timeout_s,

@@ -21,6 +21,23 @@
  * row it has locked is not taken over twice in vain. */
 #define MYSQL_STORE_IDLE_S 30
 
+/* What calls meet at the server, for whoever counts and watches. It decides nothing. */
+enum mysql_notice {
+    MYSQL_NOTICE_DEADLOCK = 0,    /* 1213 at a statement */
+    MYSQL_NOTICE_CERTIFICATION,   /* 1213 at COMMIT: another Galera node was first */
+    MYSQL_NOTICE_LOCK_WAIT,       /* 1205 */
+    MYSQL_NOTICE_NOT_READY,       /* 1047: a Galera node that is no part of its cluster now */
+    MYSQL_NOTICE_LOST,            /* the connection, at a statement or ROLLBACK */
+    MYSQL_NOTICE_UNKNOWN_COMMIT,  /* COMMIT was not answered: it may have happened, or may yet */
+    MYSQL_NOTICE_NO_CONNECTION,   /* a try to connect again failed */
+    MYSQL_NOTICE_OTHER,           /* any other error that ended a batch or a read */
+    MYSQL_NOTICE_CONNECTED_AGAIN, /* after a loss; the only one that is no error */
+    MYSQL_NOTICE_COUNT
+};
+
+/* A word of lower-case ASCII and underscores; never NULL. */
+const char *mysql_notice_name(enum mysql_notice what);
+
 /* Texts are copied. TLS paths and passwords that are NULL are not used. */
 struct mysql_store_options {
     const char *host;
@@ -45,6 +62,10 @@ struct mysql_store_options {
     /* The zone of the old service's date-time columns: local time - UTC at an instant, in seconds.
      * Any thread. NULL: UTC. */
     int32_t (*zone_offset_s)(int64_t unix_s);
+    /* Called within the store's calls, by their thread; NULL: nobody. `text` is the server's, for
+     * people, and is gone after the call; never the password. */
+    void (*notice)(void *context, enum mysql_notice what, const char *text);
+    void *notice_context; /* outlives the store */
     /* Tests only: the clock of this store's sessions instead of the server's, Unix ms. NULL in
      * production. */
     int64_t (*now_ms)(void *context);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 struct mariadb_server mysql_factory_server;
+_Atomic unsigned mysql_factory_notices[MYSQL_NOTICE_COUNT];
 
 struct mysql_data {
     char database[40];
@@ -24,6 +25,13 @@ const char *mysql_factory_database(void *data)
     return ((struct mysql_data *)data)->database;
 }
 
+static void notice(void *context, enum mysql_notice what, const char *text)
+{
+    (void)context;
+    (void)text;
+    mysql_factory_notices[what]++;
+}
+
 struct mysql_store_options mysql_factory_options(const char *database)
 {
     return (struct mysql_store_options){.host = "127.0.0.1",
@@ -35,7 +43,8 @@ struct mysql_store_options mysql_factory_options(const char *database)
                                         .read_timeout_s = 60,
                                         .write_timeout_s = 60,
                                         .lock_wait_timeout_s = 10,
-                                        .migrate = true};
+                                        .migrate = true,
+                                        .notice = notice};
 }
 
 static void *data_open(struct store_fixture *fixture)
@@ -47,6 +56,9 @@ static void *data_open(struct store_fixture *fixture)
         return NULL;
     }
     char statement[120];
+    for (int i = 0; i < MYSQL_NOTICE_COUNT; i++) {
+        mysql_factory_notices[i] = 0;
+    }
     (void)snprintf(data->database, sizeof(data->database), "farebox_%u", ++count);
     (void)snprintf(statement, sizeof(statement), "CREATE DATABASE %s", data->database);
     if (!mariadb_server_run(&mysql_factory_server, NULL, statement)) {

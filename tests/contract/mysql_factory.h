@@ -8,6 +8,9 @@
 #include "mysql_store.h"
 #include "store_suite.h"
 
+/* What its stores have noticed since the fixture's data were opened. */
+extern _Atomic unsigned mysql_factory_notices[MYSQL_NOTICE_COUNT];
+
 /* The server of the factory, running between start and stop. */
 extern struct mariadb_server mysql_factory_server;
 

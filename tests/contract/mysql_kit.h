@@ -60,6 +60,7 @@ struct mysql_kit_submission {
     pthread_t thread;
 };
 
+/* Hands the units over; returns at once. */
 void mysql_kit_start(struct mysql_kit_submission *submission);
 /* Waits for it. */
 enum batch_outcome mysql_kit_end(struct mysql_kit_submission *submission);

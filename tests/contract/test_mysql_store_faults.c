@@ -2,7 +2,14 @@
 #include "mysql_kit.h"
 #include "tcp_proxy.h"
 
+#include <stdio.h>
+
 /* 1205. Only the statement was rolled back; the next BEGIN would commit the rest (CONTRACTS 7). */
+static unsigned noticed(enum mysql_notice what)
+{
+    return mysql_factory_notices[what];
+}
+
 static void lock_wait_that_times_out_leaves_nothing_of_the_batch(void **state)
 {
     struct store_fixture *f = *state;
@@ -15,6 +22,7 @@ static void lock_wait_that_times_out_leaves_nothing_of_the_batch(void **state)
     struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image, 501)};
     struct unit_result results[2];
     assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_ABORTED);
+    assert_int_equal(noticed(MYSQL_NOTICE_LOCK_WAIT), 1);
     struct payment_row third = suite_image(f, "trip-3", 3);
     struct unit unit = suite_open(f, &third);
     suite_expect(f, &unit, UNIT_APPLIED);
@@ -47,6 +55,7 @@ static void deadlock_aborts_the_batch_and_it_can_be_sent_again(void **state)
     mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
     mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
     assert_int_equal(mysql_kit_end(&s), BATCH_ABORTED);
+    assert_int_equal(noticed(MYSQL_NOTICE_DEADLOCK), 1);
     mysql_kit_run(other, "ROLLBACK");
     assert_int_equal(suite_read(f, "trip-1").row.epoch, 1);
     assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_COMMITTED);
@@ -69,6 +78,8 @@ static void connection_that_was_lost_between_calls_is_opened_again(void **state)
     mysql_kit_sessions_kill(root);
     union store_row rows[4];
     assert_int_equal(suite_scan(f, SCAN_PAYMENTS_DUE, 4, rows), 0);
+    assert_int_equal(noticed(MYSQL_NOTICE_LOST), 3);
+    assert_int_equal(noticed(MYSQL_NOTICE_CONNECTED_AGAIN), 3);
     mysql_close(root);
 }
 
@@ -90,6 +101,7 @@ static void connection_lost_before_commit_aborts_the_batch(void **state)
     mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
     mysql_kit_sessions_kill(watch);
     assert_int_equal(mysql_kit_end(&s), BATCH_ABORTED);
+    assert_int_equal(noticed(MYSQL_NOTICE_LOST), 1);
     mysql_kit_run(other, "ROLLBACK");
     assert_false(suite_trip_exists(f, "trip-2"));
     assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_COMMITTED);
@@ -116,6 +128,7 @@ static void commit_without_an_answer_is_unknown_and_is_sent_again(void **state)
     struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image, 501)};
     struct unit_result results[2];
     assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_UNKNOWN);
+    assert_int_equal(noticed(MYSQL_NOTICE_UNKNOWN_COMMIT), 1);
     mysql_kit_run(other, "BACKUP STAGE END");
     enum batch_outcome outcome = BATCH_UNKNOWN;
     for (int i = 0; i < MYSQL_KIT_TRIES_MAX && outcome != BATCH_COMMITTED; i++) {
@@ -190,8 +203,37 @@ static void lasting_error_fails_its_unit_alone(void **state)
     assert_int_equal(results[0].verdict, UNIT_APPLIED);
     assert_int_equal(results[1].verdict, UNIT_ERROR);
     assert_int_equal(results[2].verdict, UNIT_APPLIED);
+    assert_int_equal(noticed(MYSQL_NOTICE_OTHER), 0);
     assert_false(suite_trip_exists(f, "trip-2"));
     mysql_kit_assert_outbox_count(f, 2);
+    mysql_close(root);
+}
+
+/* What a cluster of Galera says and one server does not: a trigger says it in its place. */
+static void error_of_a_server_that_is_not_ready_is_told_from_others(void **state)
+{
+    static const struct {
+        const char *code;
+        enum mysql_notice what;
+    } cases[] = {{"1047", MYSQL_NOTICE_NOT_READY}, {"1099", MYSQL_NOTICE_OTHER}};
+    struct store_fixture *f = *state;
+    MYSQL *root = mysql_kit_root(f);
+    struct payment_row image = suite_image(f, "trip-1", 1);
+    struct unit unit = suite_open(f, &image);
+    struct unit_result result;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char trigger[200];
+        (void)snprintf(trigger, sizeof(trigger),
+                       "CREATE TRIGGER refusing BEFORE INSERT ON payments FOR EACH ROW"
+                       " SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = %s, MESSAGE_TEXT = 'not now'",
+                       cases[i].code);
+        mysql_kit_run(root, trigger);
+        assert_int_equal(mysql_kit_submit(f, &unit, 1, &result), BATCH_ABORTED);
+        assert_int_equal(noticed(cases[i].what), 1);
+        mysql_kit_run(root, "DROP TRIGGER refusing");
+    }
+    assert_int_equal(mysql_kit_submit(f, &unit, 1, &result), BATCH_COMMITTED);
+    assert_int_equal(result.verdict, UNIT_APPLIED);
     mysql_close(root);
 }
 
@@ -209,6 +251,7 @@ static void server_that_is_down_is_unavailable_until_it_is_back(void **state)
         assert_int_equal(f->store->ops->read_payment(f->store, "trip-1", 6, f->texts, &view),
                          STORE_UNAVAILABLE);
     }
+    assert_true(noticed(MYSQL_NOTICE_NO_CONNECTION) >= 1);
     assert_true(mariadb_server_start(&mysql_factory_server));
     enum batch_outcome outcome = BATCH_ABORTED;
     for (int i = 0; i < MYSQL_KIT_TRIES_MAX && outcome != BATCH_COMMITTED; i++) {
@@ -237,6 +280,7 @@ int main(void)
         SUITE_TEST(commit_without_an_answer_is_unknown_and_is_sent_again),
         SUITE_TEST(commit_that_lands_late_is_found_by_sending_again),
         SUITE_TEST(lasting_error_fails_its_unit_alone),
+        SUITE_TEST(error_of_a_server_that_is_not_ready_is_told_from_others),
         SUITE_TEST(server_that_is_down_is_unavailable_until_it_is_back),
     };
     int failed = cmocka_run_group_tests_name("mysql store: faults", tests, NULL, NULL);

@@ -32,8 +32,7 @@
 void farebox_audit_init(struct farebox_audit *audit, const char *store, const char *ledger,
                         const char *bootstrap)
 {
-    *audit =
-        (struct farebox_audit){.store = store, .ledgers = {ledger, NULL}, .bootstrap = bootstrap};
+    *audit = (struct farebox_audit){.store = store, .ledger = ledger, .bootstrap = bootstrap};
 }
 
 void farebox_audit_clear(struct farebox_audit *audit)
@@ -127,11 +126,11 @@ static void add_totals(struct farebox_audit *audit, const struct pg_ledger *ledg
     for (size_t i = 0; i < audit->count; i++) {
         struct audit_trip *trip = &audit->subjects[i].trip;
         struct pg_ledger_totals totals = pg_ledger_totals(ledger, &audit->subjects[i].payment_id);
-        trip->captured_krw += totals.captured_krw;
-        trip->refunded_krw += totals.refunded_krw;
-        trip->refunded_outside_krw += totals.refunded_outside_krw;
-        trip->approvals += totals.approvals;
-        trip->other_currency = trip->other_currency || totals.not_krw > 0;
+        trip->captured_krw = totals.captured_krw;
+        trip->refunded_krw = totals.refunded_krw;
+        trip->refunded_outside_krw = totals.refunded_outside_krw;
+        trip->approvals = totals.approvals;
+        trip->other_currency = totals.not_krw > 0;
     }
 }
 
@@ -151,10 +150,9 @@ static uint32_t count_strange_money(struct farebox_audit *audit, const struct pg
     return captured_krw == known_krw ? 0 : 1;
 }
 
-static void read_ledger(struct farebox_audit *audit, const char *path,
-                        struct audit_findings *findings)
+static void read_ledger(struct farebox_audit *audit, struct audit_findings *findings)
 {
-    const struct pg_file_options options = {.path = path,
+    const struct pg_file_options options = {.path = audit->ledger,
                                             .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
                                             .config = pg_fake_config_default(),
                                             .read_only = true};
@@ -284,9 +282,7 @@ void farebox_audit_judge(struct farebox_audit *audit, bool settled, struct audit
     (void)trip_sender_read(audit->bootstrap, "trip_events.DLT", on_dead, &reader);
     (void)trip_sender_read(audit->bootstrap, "payment_events", on_event, &reader);
     read_rows(audit);
-    for (size_t i = 0; i < AUDIT_LEDGERS_MAX && audit->ledgers[i] != NULL; i++) {
-        read_ledger(audit, audit->ledgers[i], findings);
-    }
+    read_ledger(audit, findings);
     int64_t rows = farebox_audit_count(audit, "SELECT count(*) FROM payments");
     for (size_t i = 0; i < audit->count; i++) {
         judge_subject(&audit->subjects[i], settled, findings);

@@ -17,8 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AUDIT_EVENTS_MAX  4 /* distinct events of one trip that are kept apart; one is right */
-#define AUDIT_LEDGERS_MAX 2
+#define AUDIT_EVENTS_MAX 4 /* distinct events of one trip that are kept apart; one is right */
 
 struct audit_event {
     struct uuid id;
@@ -37,7 +36,7 @@ struct audit_subject {
 
 struct farebox_audit {
     const char *store;
-    const char *ledgers[AUDIT_LEDGERS_MAX]; /* NULL: none */
+    const char *ledger;
     const char *bootstrap;
     struct audit_subject *subjects;
     size_t count;
@@ -54,7 +53,7 @@ struct audit_findings {
     uint32_t strangers;   /* payments, orders and events of trips that are no subjects */
     uint32_t events;      /* records in payment_events */
     uint32_t dead;        /* records in the DLT */
-    int64_t captured_krw; /* by the ledgers, all trips */
+    int64_t captured_krw; /* by the ledger, all trips */
     int64_t refunded_krw;
     char first[600]; /* the first violation, for people */
 };

@@ -148,17 +148,6 @@ static void a_ledger_that_is_something_else_is_named_and_left_alone(void **state
     free(left);
 }
 
-static void a_second_process_on_the_same_ledger_is_refused(void **state)
-{
-    struct farebox_process first = {0};
-
-    (void)state;
-    farebox_process_init(&first, NULL);
-    farebox_process_start(&first);
-    expect_refusal("FAREBOX_FAKE_PG_FILE", first.ledger);
-    farebox_process_clear(&first);
-}
-
 static void a_taken_address_is_named(void **state)
 {
     struct farebox_process first = {0};
@@ -328,7 +317,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         rule(a_store_that_cannot_be_opened_is_named_with_the_reason),
         rule(a_ledger_that_is_something_else_is_named_and_left_alone),
-        rule(a_second_process_on_the_same_ledger_is_refused),
         rule(a_taken_address_is_named),
         rule(sigterm_finishes_what_is_claimed_and_exits_0),
         rule(a_stop_whose_time_is_over_ends_in_order),
