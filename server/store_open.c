@@ -42,6 +42,11 @@ static struct store *open_sqlite(const struct farebox_settings *settings, bool m
     return store;
 }
 
+static const char *path_or_null(const char *path)
+{
+    return strcmp(path, "none") == 0 ? NULL : path;
+}
+
 struct mysql_store_options store_open_mysql_options(const struct farebox_settings *settings)
 {
     const struct secret *password = &settings->store_password;
@@ -51,7 +56,9 @@ struct mysql_store_options store_open_mysql_options(const struct farebox_setting
         .user = settings->mysql_user,
         .password = password->is_set ? password->bytes : NULL,
         .database = settings->mysql_database,
-        .tls_ca = strcmp(settings->store_tls_ca, "none") == 0 ? NULL : settings->store_tls_ca,
+        .tls_ca = path_or_null(settings->store_tls_ca),
+        .tls_cert = path_or_null(settings->store_tls_cert),
+        .tls_key = path_or_null(settings->store_tls_key),
         .port = (uint16_t)settings->mysql_port,
         .connect_timeout_s = MYSQL_CONNECT_S,
         .read_timeout_s = MYSQL_READ_S,
