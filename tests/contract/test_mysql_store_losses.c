@@ -19,6 +19,8 @@
 
 /* Of 1 s, the lock wait. */
 #define BLOCKED_TRIES_MAX 30
+/* A server that would never end the connection by itself, as far as a test can tell. */
+#define PATIENT_S 3600
 
 static struct tcp_proxy proxy;
 
@@ -226,7 +228,7 @@ static void answer_that_stops_in_the_middle_is_given_up(void **state)
     struct payment_view view;
     struct mysql_store_options options = mysql_kit_options(f, 1, 1);
     options.port = proxy.port;
-    options.idle_timeout_s = 2;
+    options.idle_timeout_s = PATIENT_S;
     pair_fill(f, &pair, 1);
     mysql_kit_reopen_with(f, &options);
     tcp_proxy_rule(&proxy,
@@ -236,6 +238,8 @@ static void answer_that_stops_in_the_middle_is_given_up(void **state)
                      STORE_UNAVAILABLE);
     assert_true(tcp_proxy_pass(&proxy));
     assert_int_equal(suite_read(f, pair.trips[0]).row.epoch, 1);
+    options.idle_timeout_s = 2;
+    mysql_kit_reopen_with(f, &options);
     tcp_proxy_rule(
         &proxy, (struct tcp_proxy_rule){.action = TCP_PROXY_HALF, .statement = "INSERT", .nth = 1});
     assert_int_equal(pair_submit(f, &pair), BATCH_ABORTED);
@@ -251,8 +255,9 @@ static void answer_that_stops_in_the_middle_is_given_up(void **state)
 static void server_that_stops_reading_is_given_up(void **state)
 {
     struct store_fixture *f = *state;
-    struct mysql_store_options options = mysql_kit_options(f, 1, 30);
+    struct mysql_store_options options = mysql_kit_options(f, 1, PATIENT_S);
     options.write_timeout_s = 1;
+    options.idle_timeout_s = PATIENT_S;
     options.port = proxy.port;
     mysql_kit_reopen_with(f, &options);
     struct unit unit = suite_dead_letter(f, 1);
