@@ -274,6 +274,26 @@ static void server_that_stops_reading_is_given_up(void **state)
     suite_expect(f, &unit, UNIT_APPLIED);
 }
 
+static void scan_that_is_a_deadlocks_victim_is_repeated_once(void **state)
+{
+    struct store_fixture *f = *state;
+    static union store_row rows[STORE_PAGE_MAX];
+    struct store_scan scan = {.kind = SCAN_PAYMENTS_DUE, .limit = 10};
+    struct store_page page = {.rows = rows, .texts = f->texts};
+    (void)mysql_kit_opened(f, "trip-1", 1);
+    f->now_ms += 600000;
+    tcp_proxy_rule(&proxy, (struct tcp_proxy_rule){.action = TCP_PROXY_REFUSE,
+                                                   .statement = "SELECT CAST",
+                                                   .nth = 1,
+                                                   .error = ER_LOCK_DEADLOCK});
+    assert_int_equal(suite_scan(f, SCAN_PAYMENTS_DUE, 10, rows), 1);
+    assert_true(tcp_proxy_pass(&proxy));
+    tcp_proxy_rule(&proxy, (struct tcp_proxy_rule){.action = TCP_PROXY_REFUSE,
+                                                   .statement = "SELECT CAST",
+                                                   .error = ER_LOCK_DEADLOCK});
+    assert_int_equal(f->store->ops->scan(f->store, &scan, &page), STORE_UNAVAILABLE);
+}
+
 static int64_t clock_ms(void)
 {
     struct timespec now;
@@ -377,6 +397,7 @@ int main(void)
         PROXIED(server_that_accepts_and_never_answers_is_given_up),
         PROXIED(answer_that_stops_in_the_middle_is_given_up),
         PROXIED(server_that_stops_reading_is_given_up),
+        PROXIED(scan_that_is_a_deadlocks_victim_is_repeated_once),
         PROXIED(server_that_is_down_is_tried_ever_more_rarely),
         PROXIED(every_connection_has_the_sessions_settings),
     };
