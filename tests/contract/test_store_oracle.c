@@ -1,6 +1,6 @@
 /*
  * The model as the oracle of SQLite and MySQL: random units, the same for all; batches that split,
- * abort and get lost. FAREBOX_ORACLE_UNITS says how many (100,000), FAREBOX_ORACLE_SEED which.
+ * abort and get lost. FAREBOX_ORACLE_UNITS says how many (40,000), FAREBOX_ORACLE_SEED which.
  * Without a MariaDB server, the model and SQLite alone.
  */
 #include "store_factories.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNITS_DEFAULT 100000
+#define UNITS_DEFAULT 40000
 #define TRIES_MAX     100
 #define TEXTS_BYTES   (64u << 20)
 #define START_MS      INT64_C(1790812800000)
