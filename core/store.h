@@ -320,7 +320,8 @@ struct store_ops {
      * Sending the same units again is always safe (idempotent by token).
      */
     enum batch_outcome (*submit)(struct store *store, const struct store_batch *batch);
-    /* Reads a page; decides and changes nothing. STORE_OK or STORE_UNAVAILABLE. */
+    /* Reads a page; decides and changes nothing. Due rows that another connection is writing at
+     * this moment may be left out. STORE_OK or STORE_UNAVAILABLE. */
     enum store_status (*scan)(struct store *store, const struct store_scan *scan,
                               struct store_page *page);
     /*

@@ -52,12 +52,14 @@ struct farebox_settings {
     char mysql_database[SETTINGS_MYSQL_NAME_MAX + 1];
     int32_t mysql_port;
     struct secret store_password;
-    int32_t store_tls;                        /* 0: off, 1: required */
-    char store_tls_ca[SETTINGS_PATH_MAX + 1]; /* "none": none */
-    int32_t store_allow_lost_commits;         /* 0 or 1 */
-    int32_t store_migrate;                    /* 1: a start may migrate */
-    int32_t store_lanes;                      /* connections that execute batches */
-    int32_t batch_max;                        /* units */
+    int32_t store_tls;                          /* 0: off, 1: required */
+    char store_tls_ca[SETTINGS_PATH_MAX + 1];   /* "none": none */
+    char store_tls_cert[SETTINGS_PATH_MAX + 1]; /* of this client; "none": none */
+    char store_tls_key[SETTINGS_PATH_MAX + 1];
+    int32_t store_allow_lost_commits; /* 0 or 1 */
+    int32_t store_migrate;            /* 1: a start may migrate */
+    int32_t store_lanes;              /* connections that execute batches */
+    int32_t batch_max;                /* units */
     int64_t batch_linger_ms;
 
     /* Kafka. */

@@ -164,6 +164,31 @@ static bool settings_check_guard(const struct farebox_settings *settings,
     return false;
 }
 
+/* A certificate has a key, and is of no use without TLS. */
+static bool settings_check_tls(const struct farebox_settings *settings,
+                               struct settings_report report)
+{
+    static const char *const names[] = {"FAREBOX_STORE_TLS_CERT_PATH",
+                                        "FAREBOX_STORE_TLS_KEY_PATH"};
+    bool has_cert = strcmp(settings->store_tls_cert, "none") != 0;
+    bool has_key = strcmp(settings->store_tls_key, "none") != 0;
+    char shown[400];
+    char message[900];
+    if (!has_cert && !has_key) {
+        return true;
+    }
+    settings_show(settings, names[has_cert ? 0 : 1], shown, sizeof(shown));
+    if (has_cert != has_key) {
+        (void)snprintf(message, sizeof(message), "%s needs %s too", shown, names[has_cert ? 1 : 0]);
+    } else if (settings->store_tls == 0) {
+        (void)snprintf(message, sizeof(message), "%s needs FAREBOX_STORE_TLS=required", shown);
+    } else {
+        return true;
+    }
+    report.error(report.ctx, message);
+    return false;
+}
+
 enum settings_status settings_check(const struct farebox_settings *settings, bool pg_is_fake,
                                     struct settings_report report)
 {
@@ -179,5 +204,6 @@ enum settings_status settings_check(const struct farebox_settings *settings, boo
             is_valid = settings_check_guard(settings, &settings_table[i], report) && is_valid;
         }
     }
+    is_valid = settings_check_tls(settings, report) && is_valid;
     return is_valid ? SETTINGS_OK : SETTINGS_INVALID;
 }

@@ -42,25 +42,32 @@ static struct store *open_sqlite(const struct farebox_settings *settings, bool m
     return store;
 }
 
+static const char *path_or_null(const char *path)
+{
+    return strcmp(path, "none") == 0 ? NULL : path;
+}
+
 struct mysql_store_options store_open_mysql_options(const struct farebox_settings *settings)
 {
     const struct secret *password = &settings->store_password;
 
-    return (struct mysql_store_options){
-        .host = settings->mysql_host,
-        .user = settings->mysql_user,
-        .password = password->is_set ? password->bytes : NULL,
-        .database = settings->mysql_database,
-        .tls_ca = strcmp(settings->store_tls_ca, "none") == 0 ? NULL : settings->store_tls_ca,
-        .port = (uint16_t)settings->mysql_port,
-        .connect_timeout_s = MYSQL_CONNECT_S,
-        .read_timeout_s = MYSQL_READ_S,
-        .write_timeout_s = MYSQL_READ_S,
-        .lock_wait_timeout_s = MYSQL_LOCK_WAIT_S,
-        .tls = settings->store_tls != 0,
-        .zone_offset_s = time_zone_offset_s,
-        .migrate = settings->store_migrate != 0,
-        .allow_lost_commits = settings->store_allow_lost_commits != 0};
+    return (struct mysql_store_options){.host = settings->mysql_host,
+                                        .user = settings->mysql_user,
+                                        .password = password->is_set ? password->bytes : NULL,
+                                        .database = settings->mysql_database,
+                                        .tls_ca = path_or_null(settings->store_tls_ca),
+                                        .tls_cert = path_or_null(settings->store_tls_cert),
+                                        .tls_key = path_or_null(settings->store_tls_key),
+                                        .port = (uint16_t)settings->mysql_port,
+                                        .connect_timeout_s = MYSQL_CONNECT_S,
+                                        .read_timeout_s = MYSQL_READ_S,
+                                        .write_timeout_s = MYSQL_READ_S,
+                                        .lock_wait_timeout_s = MYSQL_LOCK_WAIT_S,
+                                        .tls = settings->store_tls != 0,
+                                        .zone_offset_s = time_zone_offset_s,
+                                        .migrate = settings->store_migrate != 0,
+                                        .allow_lost_commits =
+                                            settings->store_allow_lost_commits != 0};
 }
 
 static struct store *open_mysql(const struct farebox_settings *settings, struct counters *counters,

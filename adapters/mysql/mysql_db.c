@@ -109,13 +109,11 @@ static bool first_statement(struct mysql_store *store, const char *text)
 }
 
 /* `timestamp` is a session variable of both servers that NOW() obeys. */
-static bool test_clock_set(struct mysql_store *store)
+static void test_clock(const struct mysql_store *store, char text[64])
 {
-    char text[64];
     int64_t now_ms = store->options.now_ms(store->options.clock_context);
-    snprintf(text, sizeof(text), "SET timestamp = %lld.%03lld", (long long)(now_ms / 1000),
+    snprintf(text, 64, "SET timestamp = %lld.%03lld", (long long)(now_ms / 1000),
              (long long)(now_ms % 1000));
-    return first_statement(store, text);
 }
 
 /* For the zone only: what decides is the server's clock. */
@@ -127,19 +125,33 @@ static int64_t now_ms(const struct mysql_store *store)
 
 bool mysql_read_begin(struct mysql_store *store)
 {
-    if (store->options.now_ms != NULL) {
-        return test_clock_set(store);
+    char text[64];
+    if (store->options.now_ms == NULL) {
+        return mysql_session_ready(store);
     }
-    return mysql_session_ready(store);
+    test_clock(store, text);
+    return first_statement(store, text);
 }
 
+/* The test's clock is the second statement, for the first may be on a new connection. */
 bool mysql_begin(struct mysql_store *store)
 {
-    if (store->options.now_ms != NULL && !test_clock_set(store)) {
+    char text[64];
+    if (!first_statement(store, "START TRANSACTION")) {
         return false;
     }
     mysql_local_now(store, now_ms(store));
-    return first_statement(store, "START TRANSACTION");
+    if (store->options.now_ms == NULL) {
+        return true;
+    }
+    test_clock(store, text);
+    sql_clear(&store->sql);
+    sql_add(&store->sql, text);
+    if (mysql_run(store) != STEP_OK) {
+        mysql_undo(store);
+        return false;
+    }
+    return true;
 }
 
 void mysql_undo(struct mysql_store *store)

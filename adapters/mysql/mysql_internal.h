@@ -31,9 +31,10 @@ struct mysql_store {
     char local_now[LOCAL_NOW_SIZE];             /* SQL: now in the old service's zone */
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
-    char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
-    char event_charset[NAME_SIZE];      /* of failed_event.payload; "": bytes */
-    char outbox_charset[NAME_SIZE];     /* of payment_outbox.payload */
+    bool written[STORE_BATCH_MAX];  /* by this transaction; false: also what an earlier one wrote */
+    char payment_key[KEY_SIZE];     /* u.n_key in the collation of payments.payment_id */
+    char event_charset[NAME_SIZE];  /* of failed_event.payload; "": bytes */
+    char outbox_charset[NAME_SIZE]; /* of payment_outbox.payload */
     struct mysql_store_options options; /* its texts point to the copies below */
     char host[OPTION_SIZE];
     char user[OPTION_SIZE];

@@ -20,8 +20,7 @@ static uint8_t outbox_status_parse(const char *name)
 static bool has_outcome(const struct mysql_store *store, const struct store_batch *batch,
                         uint32_t at)
 {
-    return store->staged[at].verdict == UNIT_APPLIED &&
-           batch->units[at].as.payment.outcome.type != OUTCOME_NONE;
+    return store->written[at] && batch->units[at].as.payment.outcome.type != OUTCOME_NONE;
 }
 
 /* The record of a payment's outcome, leased to its writer, in the transition's transaction. */
@@ -86,38 +85,11 @@ static void outcomes_sql(struct mysql_store *store, const struct store_batch *ba
         outcome_values(store, batch->texts, &batch->units[group->at[*i]]);
         ++*rows;
     }
-    sql_add(sql, " ON DUPLICATE KEY UPDATE event_id = payment_outbox.event_id");
-}
-
-/* Sent again, the rows are there with their tokens; an event id of another unit is an error. */
-static enum step outcomes_verify(struct mysql_store *store, const struct store_batch *batch,
-                                 const struct unit_group *group)
-{
-    for (uint32_t i = 0; i < group->count; i++) {
-        uint32_t at = group->at[i];
-        if (!has_outcome(store, batch, at)) {
-            continue;
-        }
-        const struct unit *unit = &batch->units[at];
-        struct unit_result result;
-        sql_clear(&store->sql);
-        sql_add(&store->sql, "SELECT token_process, token_sequence, epoch FROM payment_outbox"
-                             " WHERE event_id = ");
-        sql_uuid_bytes(&store->sql, &unit->as.payment.outcome.record.event_id);
-        if (mysql_judge_by_token(store, unit->token, UNIT_ERROR, &result) != STEP_OK) {
-            return STEP_ABORT;
-        }
-        if (result.verdict != UNIT_APPLIED) {
-            return STEP_UNIT_ERROR;
-        }
-    }
-    return STEP_OK;
 }
 
 enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_batch *batch,
                                 const struct unit_group *group)
 {
-    bool short_count = false;
     uint32_t i = 0;
     while (i < group->count) {
         uint32_t rows = 0;
@@ -129,9 +101,8 @@ enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_ba
         if (step != STEP_OK) {
             return step;
         }
-        short_count |= store->changed != rows;
     }
-    return short_count ? outcomes_verify(store, batch, group) : STEP_OK;
+    return STEP_OK;
 }
 
 static void move_values(struct sql *sql, const struct unit *unit, bool named)

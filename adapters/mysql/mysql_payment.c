@@ -167,7 +167,27 @@ static void all_applied(struct mysql_store *store, const struct unit_group *grou
 {
     for (uint32_t i = 0; i < group->count; i++) {
         store->staged[group->at[i]].verdict = UNIT_APPLIED;
+        store->written[group->at[i]] = true;
     }
+}
+
+/*
+ * A row that carries its unit's token was written just now, or by an earlier transaction whose
+ * answer was lost; then its outcome was in that transaction too, and may have been taken and
+ * deleted since. The count of changed rows tells which, except where it is for some of several
+ * units: those are tried one by one.
+ */
+static enum step outcomes_settle(const struct mysql_store *store, const struct store_batch *batch,
+                                 const struct unit_group *group, uint64_t changed)
+{
+    for (uint32_t i = 0; i < group->count && changed > 0; i++) {
+        uint32_t at = group->at[i];
+        if (store->staged[at].verdict == UNIT_APPLIED &&
+            batch->units[at].as.payment.outcome.type != OUTCOME_NONE) {
+            return STEP_UNIT_ERROR;
+        }
+    }
+    return STEP_OK;
 }
 
 /* No row has this very trip id: the collation found another trip's (trap 22), or another trip's
@@ -197,8 +217,12 @@ enum step mysql_payments_open(struct mysql_store *store, const struct store_batc
         all_applied(store, group);
         return STEP_OK;
     }
+    uint64_t changed = store->changed;
     if (step == STEP_OK) {
         step = payments_judge(store, batch, group, "trip_id");
+    }
+    if (step == STEP_OK) {
+        step = outcomes_settle(store, batch, group, changed);
     }
     for (uint32_t i = 0; i < group->count && step == STEP_OK; i++) {
         uint32_t at = group->at[i];
@@ -218,8 +242,12 @@ enum step mysql_payments_move(struct mysql_store *store, const struct store_batc
         all_applied(store, group);
         return STEP_OK;
     }
+    uint64_t changed = store->changed;
     if (step == STEP_OK) {
         step = payments_judge(store, batch, group, "payment_id");
+    }
+    if (step == STEP_OK) {
+        step = outcomes_settle(store, batch, group, changed);
     }
     for (uint32_t i = 0; i < group->count; i++) {
         struct unit_result *result = &store->staged[group->at[i]];

@@ -4,6 +4,7 @@
 #include "mysql_migrate.h"
 #include "readable.h"
 
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +40,21 @@ static bool lost(const struct mysql_store *store, enum store_status status)
     return status == STORE_UNAVAILABLE && store->db == NULL;
 }
 
+/* Though it waits for no row, a scan that locks can be the victim of a deadlock (seen on MariaDB
+ * 10.11, once in a thousand scans of a table that three connections drained). */
+static bool deadlocked(const struct mysql_store *store, enum store_status status)
+{
+    return status == STORE_UNAVAILABLE && store->db != NULL &&
+           mysql_errno(store->db) == ER_LOCK_DEADLOCK;
+}
+
 static enum store_status scan(struct store *base, const struct store_scan *scan,
                               struct store_page *page)
 {
     struct mysql_store *store = (struct mysql_store *)base;
     invariant(scan->limit <= STORE_PAGE_MAX);
     enum store_status status = scan_once(store, scan, page);
-    if (lost(store, status)) {
+    if (lost(store, status) || deadlocked(store, status)) {
         status = scan_once(store, scan, page);
     }
     if (status != STORE_OK) {

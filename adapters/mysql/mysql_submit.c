@@ -124,6 +124,7 @@ static enum step group_apply(struct mysql_store *store, const struct store_batch
 static void units_check(struct mysql_store *store, const struct store_batch *batch)
 {
     memset(store->staged, 0, batch->count * sizeof(store->staged[0]));
+    memset(store->written, 0, batch->count * sizeof(store->written[0]));
     for (uint32_t i = 0; i < batch->count; i++) {
         if (!store_unit_check(&batch->units[i], batch->texts)) {
             store->staged[i].verdict = UNIT_ERROR;

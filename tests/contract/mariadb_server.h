@@ -16,11 +16,14 @@
 /* May do everything, on every database. */
 #define MARIADB_ROOT "root"
 
+#define MARIADB_MORE 4
+
 struct mariadb_server {
     char folder[300];
     uint16_t port;
-    pid_t pid;      /* 0: not running */
-    char flush[60]; /* innodb_flush_log_at_trx_commit */
+    pid_t pid;                          /* 0: not running */
+    char flush[60];                     /* innodb_flush_log_at_trx_commit */
+    const char *more[MARIADB_MORE + 1]; /* more options of the next start, up to a NULL */
 };
 
 /* True where the server's programs are installed; otherwise the reason is printed. */

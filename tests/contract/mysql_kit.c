@@ -76,6 +76,7 @@ void mysql_kit_reopen_with(struct store_fixture *f, const struct mysql_store_opt
 {
     char error[700];
     f->store->ops->close(f->store);
+    f->store = NULL;
     if (!mysql_store_open(options, &f->store, error, sizeof(error))) {
         fail_msg("%s", error);
     }

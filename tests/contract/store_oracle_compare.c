@@ -1,4 +1,4 @@
-/* Two stores side by side: results, reads, and at the end every column of every row. */
+/* Stores side by side: results, reads, and at the end every column of every row. */
 #include "store_oracle.h"
 
 #include "sqlite_columns.h"
@@ -8,7 +8,7 @@
 
 #define ASSERT_SAME(a, b, field) assert_true((a)->field == (b)->field)
 
-static void compare_payments(const struct payment_row *a, const struct payment_row *b)
+void oracle_compare_payments(const struct payment_row *a, const struct payment_row *b)
 {
     assert_true(uuid_equal(&a->payment_id, &b->payment_id));
     assert_true(token_equal(a->token, b->token));
@@ -35,7 +35,7 @@ static void compare_payments(const struct payment_row *a, const struct payment_r
     ASSERT_SAME(a, b, reason);
 }
 
-static void compare_outbox_rows(const struct outbox_row *a, const struct outbox_row *b)
+void oracle_compare_outbox_rows(const struct outbox_row *a, const struct outbox_row *b)
 {
     ASSERT_SAME(a, b, row_id);
     assert_true(uuid_equal(&a->event_id, &b->event_id));
@@ -53,7 +53,7 @@ static void compare_outbox_rows(const struct outbox_row *a, const struct outbox_
     ASSERT_SAME(a, b, headers);
 }
 
-static void compare_failed_events(const struct failed_event_row *a,
+void oracle_compare_failed_events(const struct failed_event_row *a,
                                   const struct failed_event_row *b)
 {
     ASSERT_SAME(a, b, row_id);
@@ -73,16 +73,18 @@ static void compare_failed_events(const struct failed_event_row *a,
     ASSERT_SAME(a, b, error);
 }
 
-void oracle_compare_results(struct oracle *oracle, const struct unit_result *sqlite,
-                            const struct unit_result *model, uint32_t count)
+void oracle_compare_results(const struct unit_result *a, const struct unit_result *model,
+                            uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        assert_int_equal(sqlite[i].verdict, model[i].verdict);
-        assert_int_equal(sqlite[i].has_row, model[i].has_row);
-        if (model[i].has_row) {
-            compare_payments(&sqlite[i].row, &model[i].row);
+        if (a[i].verdict != model[i].verdict) {
+            fail_msg("unit %u: verdict %u instead of %u", (unsigned)i, (unsigned)a[i].verdict,
+                     (unsigned)model[i].verdict);
         }
-        oracle->verdicts[model[i].verdict]++;
+        assert_int_equal(a[i].has_row, model[i].has_row);
+        if (model[i].has_row) {
+            oracle_compare_payments(&a[i].row, &model[i].row);
+        }
     }
 }
 
@@ -98,12 +100,15 @@ static void compare_scans(struct oracle *oracle, const struct store_scan *scan)
     assert_int_equal(sqlite_page.count, model_page.count);
     for (uint32_t i = 0; i < model_page.count; i++) {
         if (scan->kind == SCAN_PAYMENTS_DUE) {
-            compare_payments(&sqlite_rows[i].payment, &model_rows[i].payment);
+            oracle_compare_payments(&sqlite_rows[i].payment, &model_rows[i].payment);
         } else if (scan->kind == SCAN_OUTBOX_DUE) {
-            compare_outbox_rows(&sqlite_rows[i].outbox, &model_rows[i].outbox);
+            oracle_compare_outbox_rows(&sqlite_rows[i].outbox, &model_rows[i].outbox);
         } else {
-            compare_failed_events(&sqlite_rows[i].failed_event, &model_rows[i].failed_event);
+            oracle_compare_failed_events(&sqlite_rows[i].failed_event, &model_rows[i].failed_event);
         }
+    }
+    if (oracle->mysql != NULL) {
+        oracle_mysql_compare_scan(oracle, scan, model_rows, model_page.count);
     }
 }
 
@@ -119,6 +124,9 @@ static void compare_purges(struct oracle *oracle)
     assert_int_equal(model->ops->purge(model, PURGE_OUTBOX_DONE, older_than_ms, limit, &counts[1]),
                      STORE_OK);
     assert_int_equal(counts[0], counts[1]);
+    if (oracle->mysql != NULL) {
+        oracle_mysql_compare_purge(oracle, older_than_ms, limit, counts[1]);
+    }
 }
 
 static void compare_payment_reads(struct oracle *oracle, text_id trip)
@@ -131,9 +139,12 @@ static void compare_payment_reads(struct oracle *oracle, text_id trip)
     enum store_status status =
         oracle->sqlite->ops->read_payment(oracle->sqlite, trip_id, len, oracle->texts, &a);
     assert_int_equal(status, model->ops->read_payment(model, trip_id, len, oracle->texts, &b));
-    compare_payments(&a.row, &b.row);
+    oracle_compare_payments(&a.row, &b.row);
     ASSERT_SAME(&a, &b, requested_at_ms);
     ASSERT_SAME(&a, &b, completed_at_ms);
+    if (oracle->mysql != NULL) {
+        oracle_mysql_compare_payment(oracle, trip, status, &b);
+    }
 }
 
 static void compare_failed_event_reads(struct oracle *oracle, int64_t row_id)
@@ -144,7 +155,10 @@ static void compare_failed_event_reads(struct oracle *oracle, int64_t row_id)
     enum store_status status =
         oracle->sqlite->ops->read_failed_event(oracle->sqlite, row_id, oracle->texts, &a);
     assert_int_equal(status, model->ops->read_failed_event(model, row_id, oracle->texts, &b));
-    compare_failed_events(&a, &b);
+    oracle_compare_failed_events(&a, &b);
+    if (oracle->mysql != NULL) {
+        oracle_mysql_compare_failed_event(oracle, row_id, status, &b);
+    }
 }
 
 void oracle_compare_reads(struct oracle *oracle)
@@ -215,7 +229,7 @@ static void compare_outbox_row(struct oracle *oracle, sqlite3_stmt *statement,
     assert_true(column_text(statement, 11, oracle->texts, &row.headers));
     row.has_key = row.key != TEXT_NONE;
     row.has_body = row.body != TEXT_NONE;
-    compare_outbox_rows(&row, expected);
+    oracle_compare_outbox_rows(&row, expected);
     assert_int_equal(sqlite3_reset(statement), SQLITE_OK);
 }
 
@@ -278,4 +292,7 @@ void oracle_compare_tables(struct oracle *oracle)
     assert_int_equal(count_rows(oracle, "SELECT count(*) FROM failed_event"), failed_events);
     compare_outbox(oracle);
     compare_leases(oracle);
+    if (oracle->mysql != NULL) {
+        oracle_mysql_compare_tables(oracle);
+    }
 }

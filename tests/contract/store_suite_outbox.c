@@ -221,6 +221,33 @@ static void row_id_of_a_purged_row_does_not_come_back(void **state)
     assert_true(rows[0].outbox.row_id > first);
 }
 
+/* A payment whose COMMIT was answered too late: its event was taken, published and deleted by
+ * another instance before the units came again, here together with a new one. */
+static void unit_sent_again_is_applied_though_its_event_was_taken_or_purged(void **state)
+{
+    struct store_fixture *f = *state;
+    struct unit units[3] = {open_with_event(f, "trip-1", 1), open_with_event(f, "trip-2", 2),
+                            open_with_event(f, "trip-3", 3)};
+    struct unit_result results[3];
+    union store_row rows[STORE_PAGE_MAX];
+    suite_submit(f, units, 1, results);
+    struct unit take = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
+    suite_expect(f, &take, UNIT_APPLIED);
+    suite_submit(f, units, 2, results);
+    assert_int_equal(results[0].verdict, UNIT_APPLIED);
+    assert_int_equal(results[1].verdict, UNIT_APPLIED);
+    assert_int_equal(suite_outbox_all(f, rows), 2);
+    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 2, OUTBOX_DONE, DUE_NEVER);
+    suite_expect(f, &done, UNIT_APPLIED);
+    f->now_ms += 1;
+    assert_int_equal(purge(f, 0, 10), 1);
+    suite_submit(f, units, 3, results);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(results[i].verdict, UNIT_APPLIED);
+    }
+    assert_int_equal(suite_outbox_all(f, rows), 2);
+}
+
 int store_suite_outbox(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +260,7 @@ int store_suite_outbox(void)
         SUITE_TEST(page_is_bounded_in_bytes_but_has_a_row),
         SUITE_TEST(purge_takes_old_done_rows_in_chunks_and_no_others),
         SUITE_TEST(row_id_of_a_purged_row_does_not_come_back),
+        SUITE_TEST(unit_sent_again_is_applied_though_its_event_was_taken_or_purged),
     };
     return cmocka_run_group_tests_name("store: outbox", tests, NULL, NULL);
 }

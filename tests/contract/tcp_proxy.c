@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,7 @@ static void note_add(struct tcp_proxy *proxy, const char *text, size_t len)
 static void pair_add(struct tcp_proxy *proxy)
 {
     static const char connected[] = "connect";
+    const int yes = 1;
     struct sockaddr_in address = loopback(proxy->server_port);
     int client = accept(proxy->listener, NULL, NULL);
     pthread_mutex_lock(&proxy->mutex);
@@ -66,6 +68,9 @@ static void pair_add(struct tcp_proxy *proxy)
         }
         *pair = (struct tcp_proxy_pair){.client_fd = client,
                                         .server_fd = socket(AF_INET, SOCK_STREAM, 0)};
+        /* Or each end waits 40 ms for the other one's acknowledgement. */
+        (void)setsockopt(pair->client_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+        (void)setsockopt(pair->server_fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
         if (connect(pair->server_fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
             pair_end(pair);
         }

@@ -170,7 +170,7 @@ static const char hibernate_tables[] =
     " trip_id VARCHAR(255) NOT NULL, user_id VARCHAR(255) NOT NULL, PRIMARY KEY (id),"
     " CONSTRAINT UKt4ffsaqe8d6i83gs100u2y3l1 UNIQUE (payment_id),"
     " CONSTRAINT UKofko7pe2vh84ca1uplqw5ha59 UNIQUE (trip_id)) ENGINE=InnoDB"
-    " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
+    " CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci";
 
 static void ids_that_the_tables_collation_confuses_collide(void **state)
 {

@@ -159,6 +159,59 @@ static void store_that_cannot_be_used_is_named_with_the_reason(void **state)
     expect_refusal("127.0.0.1");
 }
 
+#define SESSIONS                                                                                   \
+    "SELECT COUNT(*) FROM information_schema.processlist WHERE user = '" MARIADB_USER "'"
+
+/* Lanes, and a few more for scans and for those who ask over HTTP. */
+static void each_lane_has_a_connection_of_its_own(void **state)
+{
+    (void)state;
+    farebox_process_set(&process, "FAREBOX_STORE_LANES", "1");
+    farebox_process_start(&process);
+    long others = count_of(SESSIONS) - 1;
+    farebox_process_stop(&process);
+    assert_true(others >= 1);
+    await_count(SESSIONS, 0);
+    farebox_process_set(&process, "FAREBOX_STORE_LANES", "7");
+    farebox_process_start(&process);
+    assert_int_equal(count_of(SESSIONS), others + 7);
+    farebox_process_stop(&process);
+}
+
+/* The user must show a certificate; each connection of the process does. */
+static void certificate_of_the_settings_is_shown_to_the_server(void **state)
+{
+    (void)state;
+    static char options[3][500];
+    char command[500];
+    (void)snprintf(command, sizeof(command), "tests/contract/make_certificates.sh %s",
+                   server.folder);
+    assert_int_equal(system(command), 0);
+    mariadb_server_stop(&server, false);
+    (void)snprintf(options[0], sizeof(options[0]), "--ssl-ca=%s/authority.pem", server.folder);
+    (void)snprintf(options[1], sizeof(options[1]), "--ssl-cert=%s/server.pem", server.folder);
+    (void)snprintf(options[2], sizeof(options[2]), "--ssl-key=%s/server.key", server.folder);
+    for (int i = 0; i < 3; i++) {
+        server.more[i] = options[i];
+    }
+    assert_true(mariadb_server_start(&server));
+    assert_true(mariadb_server_run(&server, NULL,
+                                   "ALTER USER '" MARIADB_USER "'@'%' REQUIRE X509;"
+                                   "ALTER USER '" MARIADB_USER "'@'localhost' REQUIRE X509"));
+    farebox_process_set(&process, "FAREBOX_STORE_TLS", "required");
+    farebox_process_set(&process, "FAREBOX_STORE_TLS_CA_PATH", "%s/authority.pem", server.folder);
+    expect_refusal("Access denied for user 'farebox'");
+    farebox_process_set(&process, "FAREBOX_STORE_TLS_CERT_PATH", "%s/client.pem", server.folder);
+    farebox_process_set(&process, "FAREBOX_STORE_TLS_KEY_PATH", "%s/client.key", server.folder);
+    farebox_process_start(&process);
+    farebox_process_stop(&process);
+    farebox_process_set(&process, "FAREBOX_STORE_TLS_CA_PATH", "%s/stranger.pem", server.folder);
+    expect_refusal("cannot be used");
+    assert_true(mariadb_server_run(&server, NULL,
+                                   "ALTER USER '" MARIADB_USER "'@'%' REQUIRE NONE;"
+                                   "ALTER USER '" MARIADB_USER "'@'localhost' REQUIRE NONE"));
+}
+
 int main(void)
 {
     if (!mariadb_server_is_there()) {
@@ -173,6 +226,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(database_that_is_killed_and_comes_back_loses_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(store_that_cannot_be_used_is_named_with_the_reason, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(each_lane_has_a_connection_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(certificate_of_the_settings_is_shown_to_the_server, setup,
                                         teardown),
     };
     int failed = cmocka_run_group_tests_name("farebox on MySQL", tests, NULL, NULL);

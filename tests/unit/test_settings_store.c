@@ -71,11 +71,30 @@ static void address_that_lacks_a_part_or_has_a_password_is_refused(void **state)
     }
 }
 
+static void client_certificate_needs_its_key_and_tls(void **state)
+{
+    (void)state;
+    assert_int_equal(load("FAREBOX_STORE_TLS_CERT_PATH=/c.pem", "FAREBOX_STORE_TLS=required"),
+                     SETTINGS_INVALID);
+    assert_non_null(
+        strstr(errors, "FAREBOX_STORE_TLS_CERT_PATH=/c.pem needs FAREBOX_STORE_TLS_KEY_PATH too"));
+    assert_int_equal(load("FAREBOX_STORE_TLS_KEY_PATH=/k.pem", "FAREBOX_STORE_TLS=required"),
+                     SETTINGS_INVALID);
+    assert_non_null(
+        strstr(errors, "FAREBOX_STORE_TLS_KEY_PATH=/k.pem needs FAREBOX_STORE_TLS_CERT_PATH too"));
+    assert_int_equal(
+        load("FAREBOX_STORE_TLS_CERT_PATH=/c.pem", "FAREBOX_STORE_TLS_KEY_PATH=/k.pem"),
+        SETTINGS_INVALID);
+    assert_non_null(
+        strstr(errors, "FAREBOX_STORE_TLS_CERT_PATH=/c.pem needs FAREBOX_STORE_TLS=required"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mysql_store_has_a_user_host_port_and_database),
         cmocka_unit_test(address_that_lacks_a_part_or_has_a_password_is_refused),
+        cmocka_unit_test(client_certificate_needs_its_key_and_tls),
     };
     return cmocka_run_group_tests_name("settings: store", tests, NULL, NULL);
 }
