@@ -41,6 +41,7 @@ static void reply_render(const struct pg_ledger *ledger, struct texts *texts,
 {
     if (reply->kind == PG_ANSWER_ERROR) {
         pg_ledger_error_answer(texts, reply->code, answer);
+        answer->total_krw = reply->total_krw > 0 ? reply->total_krw : -1;
         return;
     }
     answer_clear(answer, reply->kind);
