@@ -192,6 +192,14 @@ bool pg_ledger_replays(const struct pg_ledger *ledger, const struct texts *texts
            request_key(ledger, texts, request, now_ms) != 0;
 }
 
+uint32_t pg_ledger_replay_order(const struct pg_ledger *ledger, const struct texts *texts,
+                                const struct pg_ledger_request *request, int64_t now_ms)
+{
+    slot key = request_key(ledger, texts, request, now_ms);
+    slot order = key != 0 ? ledger_key(ledger, key)->order : 0;
+    return order == 0 ? PG_LEDGER_NO_ORDER : order - 1;
+}
+
 bool pg_ledger_writes(const struct pg_ledger *ledger, const struct texts *texts,
                       const struct pg_ledger_request *request, int64_t now_ms)
 {

@@ -68,6 +68,7 @@ enum {
     PG_PLAN_NOT_KRW = 1 << 4,    /* charged in another currency */
     PG_PLAN_NO_CANCELS = 1 << 5, /* from now on every cancel of this order is refused for good */
     PG_PLAN_STALE = 1 << 6,      /* look-up: as it was before the order's last change */
+    PG_PLAN_FIRST = 1 << 7,      /* with NOT_DONE: before what the ledger itself would refuse */
 };
 
 struct pg_ledger_plan {
@@ -93,6 +94,9 @@ struct pg_ledger_totals {
     uint32_t not_krw; /* approvals in another currency */
 };
 
+/* No order: what functions answer that look for an order's index. */
+#define PG_LEDGER_NO_ORDER UINT32_MAX
+
 /* A late action that has been done. */
 struct pg_ledger_landed {
     int64_t at_ms;
@@ -101,9 +105,6 @@ struct pg_ledger_landed {
     uint8_t approved;
     uint8_t outside; /* the refund is the operator's */
 };
-
-/* No order. */
-#define PG_LEDGER_NO_ORDER UINT32_MAX
 
 struct pg_ledger_order_view {
     struct uuid order_id;
@@ -146,6 +147,11 @@ void pg_ledger_error_answer(struct texts *texts, enum pg_fake_code code, struct 
 /* True where a key decides the request (see above): no plan has a say, nothing will change. */
 bool pg_ledger_replays(const struct pg_ledger *ledger, const struct texts *texts,
                        const struct pg_ledger_request *request, int64_t now_ms);
+
+/* The index of the order that the replayed answer is about, whatever the request names now;
+ * PG_LEDGER_NO_ORDER: none, or no key decides the request. */
+uint32_t pg_ledger_replay_order(const struct pg_ledger *ledger, const struct texts *texts,
+                                const struct pg_ledger_request *request, int64_t now_ms);
 
 /* True where the request would change more than counters: what a durable ledger must log. */
 bool pg_ledger_writes(const struct pg_ledger *ledger, const struct texts *texts,

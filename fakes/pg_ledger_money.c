@@ -152,8 +152,10 @@ struct ledger_reply ledger_charge(struct pg_ledger *ledger, const struct texts *
                                   int64_t now_ms)
 {
     struct ledger_order *order = ledger_order(ledger, number);
-    uint8_t refusal = charge_refusal(texts, request);
-    if (refusal == 0 && order->status != 0) {
+    const uint8_t refused_first = PG_PLAN_NOT_DONE | PG_PLAN_FIRST;
+    bool is_first = (plan->flags & refused_first) == refused_first;
+    uint8_t refusal = is_first ? 0 : charge_refusal(texts, request);
+    if (refusal == 0 && order->status != 0 && !is_first) {
         refusal = PG_FAKE_DUPLICATED_ORDER_ID;
     }
     bool planned = refusal == 0 && (plan->flags & PG_PLAN_NOT_DONE);
@@ -234,10 +236,11 @@ struct ledger_reply ledger_cancel(struct pg_ledger *ledger, const struct pg_ledg
                                   int64_t now_ms)
 {
     struct ledger_reply reply;
-    if (number == 0) {
+    const uint8_t refused_first = PG_PLAN_NOT_DONE | PG_PLAN_FIRST;
+    if (number == 0 && (plan->flags & refused_first) != refused_first) {
         reply = ledger_reply_error(0, PG_FAKE_NOT_FOUND_PAYMENT);
     } else if (plan->flags & PG_PLAN_NOT_DONE) {
-        if (plan->flags & PG_PLAN_NO_CANCELS) {
+        if (number != 0 && (plan->flags & PG_PLAN_NO_CANCELS)) {
             ledger_order(ledger, number)->flags |= ORDER_NO_CANCELS;
         }
         reply = ledger_reply_error(number, plan->code);

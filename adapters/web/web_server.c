@@ -6,7 +6,7 @@
  *   WebSockets is never reached;
  * - after a body that was not read the connection must not be used again: where the length is
  *   near 2^63 civetweb's sum overflows, and it would take the body for the next request. See
- *   web_force_close();
+ *   web_finish();
  * - it stops reading headers, without an error, at the 65th and at a line that begins oddly, so a
  *   Content-Length behind it would be lost. See web_head_is_whole();
  * - the time for a body is bounded here, as civetweb starts its clock anew with each byte.
@@ -26,8 +26,6 @@
 
 /* Where civetweb itself gives up; below it our own, better answers apply. */
 #define WEB_BUFFER_BYTES "65536"
-/* Never an answer of ours: tells web_on_error() that web_force_close() calls. */
-#define WEB_CLOSE_STATUS 204
 
 struct web_server {
     struct web_handler handler;
@@ -121,16 +119,6 @@ static void web_send(const struct web_server *server, struct mg_connection *conn
         (void)mg_write(conn, all, len); /* one write: one segment for a short answer */
     }
     free(all);
-}
-
-/*
- * civetweb offers no way to say "close after this answer". But its mg_send_http_error() sets the
- * flag for it, unless http_error handles the error, and writes nothing for status 204 once an
- * answer has begun.
- */
-static void web_force_close(struct mg_connection *conn)
-{
-    (void)mg_send_http_error(conn, WEB_CLOSE_STATUS, "%s", "");
 }
 
 /*
@@ -256,7 +244,7 @@ static void web_finish(const struct web_server *server, struct mg_connection *co
         int64_t end_us = web_now_us() + server->request_ms * 1000;
         (void)web_read_body(conn, server->body_max, end_us, NULL);
     }
-    web_force_close(conn);
+    mg_disable_connection_keep_alive(conn);
 }
 
 static void web_ended(const struct web_server *server, const struct web_response *response,
@@ -330,9 +318,6 @@ static int web_on_error(struct mg_connection *conn, int status, const char *mess
     int64_t start_us = web_now_us();
 
     (void)message;
-    if (status == WEB_CLOSE_STATUS) {
-        return 1; /* web_force_close() */
-    }
     response.must_close = true;
     if (info != NULL && web_is_foreign_method(info, status)) {
         (void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(info->request_uri, "?"),
