@@ -3,10 +3,12 @@
 #include "invariant.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TEXTS_MAX      64
 #define TEXT_BYTES_MAX (16U << 10)
@@ -337,22 +339,21 @@ static struct fakepg *allocate(const struct fakepg_options *options)
     const struct pg_fake_limits limits = {
         .ledger = {options->orders_max, 2 * options->orders_max, PENDING_MAX},
         .rules_max = FAKEPG_RULES_MAX};
-    pthread_condattr_t monotonic;
+    int ends[2] = {-1, -1};
     if (fakepg == NULL) {
         return NULL;
     }
     (void)pthread_mutex_init(&fakepg->mutex, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&fakepg->wake, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
     fakepg->options = *options;
     memcpy(fakepg->merchants, options->merchants, sizeof fakepg->merchants);
     fakepg->random = options->seed;
     fakepg->pg = malloc(pg_fake_size(&limits));
     fakepg->upstreams = malloc(upstream_fake_size(FAKEPG_OVERRIDES_MAX));
     fakepg->texts = malloc(texts_size(TEXTS_MAX, TEXT_BYTES_MAX));
-    if (fakepg->pg == NULL || fakepg->upstreams == NULL || fakepg->texts == NULL) {
+    int piped = pipe2(ends, O_CLOEXEC);
+    fakepg->stop_fd = ends[0];
+    fakepg->stop_writer_fd = ends[1];
+    if (piped != 0 || fakepg->pg == NULL || fakepg->upstreams == NULL || fakepg->texts == NULL) {
         fakepg_close(fakepg);
         return NULL;
     }
@@ -367,7 +368,7 @@ struct fakepg *fakepg_open(const struct fakepg_options *options, char *message, 
     struct fakepg *fakepg = allocate(options);
     const struct fakepg_journal_reader reader = {fakepg, replay_merchant, replay_input};
     if (fakepg == NULL) {
-        (void)snprintf(message, size, "no memory for %u orders", options->orders_max);
+        (void)snprintf(message, size, "no memory for %u orders, or no pipe", options->orders_max);
         return NULL;
     }
     begin(fakepg);
@@ -395,7 +396,12 @@ void fakepg_close(struct fakepg *fakepg)
     free(fakepg->pg);
     free(fakepg->upstreams);
     free(fakepg->texts);
-    (void)pthread_cond_destroy(&fakepg->wake);
+    if (fakepg->stop_writer_fd >= 0) {
+        (void)close(fakepg->stop_writer_fd);
+    }
+    if (fakepg->stop_fd >= 0) {
+        (void)close(fakepg->stop_fd);
+    }
     (void)pthread_mutex_destroy(&fakepg->mutex);
     free(fakepg);
 }

@@ -84,8 +84,8 @@ struct fakepg_options {
 
 struct fakepg {
     pthread_mutex_t mutex;
-    pthread_cond_t wake; /* those who wait for their delay */
-    bool is_stopping;
+    int stop_fd;        /* those who wait for their delay watch it; it ends when ... */
+    int stop_writer_fd; /* ... this is closed */
     struct fakepg_options options;
     struct fakepg_merchant merchants[FAKEPG_MERCHANTS_MAX];
     struct fakepg_knobs knobs;
@@ -121,7 +121,7 @@ void fakepg_unlock(struct fakepg *fakepg);
 
 /* Waits; false: the server stops. Without the lock. */
 bool fakepg_pause(struct fakepg *fakepg, int64_t ms);
-/* Ends all waits. Without the lock. */
+/* Ends all waits, also those that begin later. Once, without the lock. */
 void fakepg_stop(struct fakepg *fakepg);
 
 /* Random bits, in an order that the seed decides. */

@@ -1,9 +1,11 @@
 /* fakepg_base.c - what every request needs: the lock, waits, random bits, merchants, names. */
 #include "fakepg.h"
 
-#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MINUTE_MS   60000
 #define RANDOM_STEP UINT64_C(0x9E3779B97F4A7C15)
@@ -43,30 +45,29 @@ void fakepg_unlock(struct fakepg *fakepg)
     (void)pthread_mutex_unlock(&fakepg->mutex);
 }
 
+/* Thousands may wait at one time, so they share no lock: a pipe whose other end closes wakes all.
+ */
 bool fakepg_pause(struct fakepg *fakepg, int64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    fakepg_lock(fakepg);
-    int status = 0;
-    while (!fakepg->is_stopping && status != ETIMEDOUT) {
-        status = pthread_cond_timedwait(&fakepg->wake, &fakepg->mutex, &until);
+    struct pollfd ended = {.fd = fakepg->stop_fd, .events = POLLIN};
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t until_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + ms;
+    for (int64_t left_ms = ms; left_ms > 0;) {
+        int step_ms = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+        if (poll(&ended, 1, step_ms) > 0) {
+            return false;
+        }
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        left_ms = until_ms - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
     }
-    bool goes_on = !fakepg->is_stopping;
-    fakepg_unlock(fakepg);
-    return goes_on;
+    return true;
 }
 
 void fakepg_stop(struct fakepg *fakepg)
 {
-    fakepg_lock(fakepg);
-    fakepg->is_stopping = true;
-    (void)pthread_cond_broadcast(&fakepg->wake);
-    fakepg_unlock(fakepg);
+    (void)close(fakepg->stop_writer_fd);
+    fakepg->stop_writer_fd = -1;
 }
 
 /* splitmix64 */

@@ -89,6 +89,28 @@ static void check_body(const struct fakepg_call *call, struct fault *fault)
     }
 }
 
+/* The payment as it is: what is broken on its way must have been something. */
+static json_t *payment_now(const struct fakepg *fakepg, uint32_t order)
+{
+    struct pg_ledger_order_view view = {0};
+    if (order != PG_LEDGER_NO_ORDER) {
+        pg_ledger_order_at(pg_fake_ledger_view(fakepg->pg), order, &view);
+    }
+    if (view.status == PG_STATUS_OTHER) {
+        return fakepg_json_error("NOT_FOUND_PAYMENT", FAKEPG_DETAIL_NONE);
+    }
+    const struct pg_answer answer = {
+        .kind = PG_ANSWER_PAYMENT,
+        .status = view.status,
+        .order_matches = 1,
+        .currency_krw = view.totals.not_krw == 0,
+        .pg_id = texts_intern_string(fakepg->texts, view.pg_id),
+        .total_krw = view.totals.captured_krw,
+        .balance_krw = view.totals.captured_krw - view.totals.refunded_krw,
+    };
+    return fakepg_json_payment(fakepg, &fakepg->records.orders[order], &answer);
+}
+
 /* The answer as the protocol has it; the lock is held. */
 static void answer_with(struct fakepg_call *call, const struct fakepg_reply *reply)
 {
@@ -122,7 +144,7 @@ static void answer_with(struct fakepg_call *call, const struct fakepg_reply *rep
         answer->wire = broken[fakepg_random(call->fakepg) % sizeof broken];
     }
     answer->status = 200;
-    answer->json = fakepg_json_error("UNKNOWN_ERROR", FAKEPG_DETAIL_NONE);
+    answer->json = payment_now(fakepg, reply->order);
 }
 
 /* What the billing key itself has against the charge. */
