@@ -1,5 +1,7 @@
 #include "fakepg_control.h"
 
+#include "fakepg_json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,7 +187,7 @@ void fakepg_control(struct fakepg *fakepg, const struct web_request *request,
     json_t *body = NULL;
     bool is_found = true;
     if (request->body_len > 0) {
-        body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
+        body = fakepg_json_read(request->body, request->body_len, JSON_REJECT_DUPLICATES);
     }
     call.body = body;
     if (request->body_len > 0 && body == NULL) {

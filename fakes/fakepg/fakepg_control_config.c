@@ -194,6 +194,9 @@ void fakepg_control_config_set(struct fakepg_control_call *call)
     struct fakepg_knobs knobs = call->fakepg->knobs;
     const char *name;
     json_t *value;
+    if (!json_is_object(call->body)) {
+        fail(call, "body", "an object with the knobs to change");
+    }
     json_object_foreach((json_t *)(uintptr_t)call->body, name, value)
     {
         member_set(call, name, value, &knobs);

@@ -281,6 +281,27 @@ json_t *fakepg_json_billing(const struct fakepg *fakepg, const struct fakepg_bil
     return object;
 }
 
+json_t *fakepg_json_read(const char *body, size_t len, size_t flags)
+{
+    int depth = 0;
+    bool is_text = false;
+    for (size_t i = 0; i < len; i++) {
+        if (is_text && body[i] == '\\') {
+            i++;
+        } else if (body[i] == '"') {
+            is_text = !is_text;
+        } else if (!is_text && (body[i] == '{' || body[i] == '[')) {
+            depth++;
+        } else if (!is_text && (body[i] == '}' || body[i] == ']')) {
+            depth--;
+        }
+        if (depth > FAKEPG_JSON_DEPTH) {
+            return NULL;
+        }
+    }
+    return json_loadb(body, len, flags, NULL);
+}
+
 json_t *fakepg_json_error(const char *code, enum fakepg_detail detail)
 {
     char text[512];

@@ -27,6 +27,13 @@ json_t *fakepg_json_settlement(const struct fakepg *fakepg,
 /* The Billing object. */
 json_t *fakepg_json_billing(const struct fakepg *fakepg, const struct fakepg_billing_key *key);
 
+/*
+ * Reads a body. NULL: not JSON, or nested deeper than FAKEPG_JSON_DEPTH: the parser calls itself
+ * for each level, and the server's stacks are small.
+ */
+#define FAKEPG_JSON_DEPTH 32
+json_t *fakepg_json_read(const char *body, size_t len, size_t flags);
+
 /* {"code","message"} */
 json_t *fakepg_json_error(const char *code, enum fakepg_detail detail);
 

@@ -153,7 +153,7 @@ static void answer_call(struct fakepg_call *call)
     }
     call->test_code = test_code_of(call);
     if (request->body_len > 0) {
-        call->body = json_loadb(request->body, request->body_len, 0, NULL);
+        call->body = fakepg_json_read(request->body, request->body_len, 0);
         if (!json_is_object(call->body)) {
             json_decref(call->body);
             call->body = NULL;
