@@ -156,12 +156,29 @@ void fakepg_issue_by_card(struct fakepg_call *call)
     issue(call, &input, text_of(call, "customerKey"));
 }
 
-/* The older form, which clients that others published still speak: POST .../{authKey}. */
-void fakepg_issue_by_customer(struct fakepg_call *call)
+/*
+ * The older form, which clients that others published still speak: POST .../{key} with a customer
+ * key. A billing key that was issued shows its Billing object; any other text is an authKey.
+ */
+void fakepg_issue_by_path(struct fakepg_call *call)
 {
     struct fakepg_input input = fakepg_input_empty(FAKEPG_KIND_ISSUE);
+    struct fakepg *fakepg = call->fakepg;
+    const char *customer_key = text_of(call, "customerKey");
     input.url = call->request->path;
-    issue(call, &input, text_of(call, "customerKey"));
+    fakepg_lock(fakepg);
+    uint32_t row =
+        fakepg_records_find_billing(&fakepg->records, call->merchant->account, call->name);
+    if (row != FAKEPG_NO_ROW) {
+        const struct fakepg_billing_key *key = &fakepg->records.billing[row];
+        bool is_theirs = strcmp(key->customer_key, customer_key) == 0;
+        answer_memo(call, is_theirs ? PG_FAKE_NO_CODE : PG_FAKE_NOT_MATCHES_CUSTOMER_KEY,
+                    FAKEPG_DETAIL_NONE, row);
+    }
+    fakepg_unlock(fakepg);
+    if (row == FAKEPG_NO_ROW) {
+        issue(call, &input, customer_key);
+    }
 }
 
 void fakepg_remove_billing(struct fakepg_call *call)

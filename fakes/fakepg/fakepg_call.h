@@ -42,7 +42,7 @@ void fakepg_look_up_payment(struct fakepg_call *call);
 void fakepg_cancel(struct fakepg_call *call);
 void fakepg_issue_by_auth(struct fakepg_call *call);
 void fakepg_issue_by_card(struct fakepg_call *call);
-void fakepg_issue_by_customer(struct fakepg_call *call);
+void fakepg_issue_by_path(struct fakepg_call *call);
 void fakepg_remove_billing(struct fakepg_call *call);
 void fakepg_transactions(struct fakepg_call *call);
 void fakepg_settlements(struct fakepg_call *call);

@@ -32,7 +32,7 @@ struct route {
 static const struct route toss_routes[] = {
     {"POST", "/v1/billing/authorizations/issue", NULL, fakepg_issue_by_auth},
     {"POST", "/v1/billing/authorizations/card", NULL, fakepg_issue_by_card},
-    {"POST", "/v1/billing/authorizations/", "", fakepg_issue_by_customer},
+    {"POST", "/v1/billing/authorizations/", "", fakepg_issue_by_path},
     {"POST", "/v1/billing/", "", fakepg_charge},
     {"DELETE", "/v1/billing/", "", fakepg_remove_billing},
     {"GET", "/v1/payments/orders/", "", fakepg_look_up_order},
@@ -40,6 +40,9 @@ static const struct route toss_routes[] = {
     {"GET", "/v1/payments/", "", fakepg_look_up_payment},
     {"GET", "/v1/transactions", NULL, fakepg_transactions},
     {"GET", "/v1/settlements", NULL, fakepg_settlements},
+    /* A client that others published ends the path with a slash. */
+    {"GET", "/v1/transactions/", NULL, fakepg_transactions},
+    {"GET", "/v1/settlements/", NULL, fakepg_settlements},
 };
 
 static const struct route upstream_routes[] = {
