@@ -27,11 +27,10 @@ json_t *fakepg_json_settlement(const struct fakepg *fakepg,
 /* The Billing object. */
 json_t *fakepg_json_billing(const struct fakepg *fakepg, const struct fakepg_billing_key *key);
 
-/*
- * Reads a body. NULL: not JSON, or nested deeper than FAKEPG_JSON_DEPTH: the parser calls itself
- * for each level, and the server's stacks are small.
- */
+/* Levels of a body that are read: the parser calls itself for each, and stacks are small here. */
 #define FAKEPG_JSON_DEPTH 32
+
+/* Reads a body. NULL: not JSON, or nested deeper. */
 json_t *fakepg_json_read(const char *body, size_t len, size_t flags);
 
 /* {"code","message"} */
