@@ -27,11 +27,9 @@ static int setup(void **state)
     return 0;
 }
 
-/* Ends with status 0: no sanitizer has complained. */
 static int teardown(void **state)
 {
     (void)state;
-    fakepg_kit_stop(&kit);
     fakepg_kit_clear(&kit);
     return 0;
 }
@@ -179,6 +177,13 @@ static void a_client_that_leaves_before_its_answer_harms_nobody(void **state)
     (void)close(fd);
 }
 
+/* Status 0 also says that no sanitizer has complained. The last of the tests. */
+static void sigterm_ends_it_with_status_0(void **state)
+{
+    (void)state;
+    fakepg_kit_stop(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_thousand_connections_are_served_and_idle_ones_stop_nobody),
         cmocka_unit_test(a_slow_client_is_cut_off_while_others_are_served),
         cmocka_unit_test(a_client_that_leaves_before_its_answer_harms_nobody),
+        cmocka_unit_test(sigterm_ends_it_with_status_0),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -27,7 +27,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    fakepg_kit_stop(&kit);
     fakepg_kit_clear(&kit);
     return 0;
 }
@@ -324,6 +323,13 @@ static void a_rule_takes_only_what_it_names(void **state)
                        403, "REJECT_CARD_PAYMENT");
 }
 
+/* Status 0 also says that no sanitizer has complained. The last of the tests. */
+static void sigterm_ends_it_with_status_0(void **state)
+{
+    (void)state;
+    fakepg_kit_stop(&kit);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, forget)
@@ -337,6 +343,7 @@ int main(void)
         TEST(an_answer_breaks_in_each_way_that_is_asked_for),
         TEST(a_lost_answer_hangs_where_that_is_asked_for),
         TEST(a_rule_takes_only_what_it_names),
+        cmocka_unit_test(sigterm_ends_it_with_status_0),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

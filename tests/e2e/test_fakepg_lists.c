@@ -27,7 +27,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    fakepg_kit_stop(&kit);
     fakepg_kit_clear(&kit);
     return 0;
 }
@@ -240,6 +239,13 @@ static void settlements_come_in_pages(void **state)
                        NULL, 400, "INVALID_REQUEST");
 }
 
+/* Status 0 also says that no sanitizer has complained. The last of the tests. */
+static void sigterm_ends_it_with_status_0(void **state)
+{
+    (void)state;
+    fakepg_kit_stop(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_charge_made_just_now_may_be_absent),
         cmocka_unit_test(settlements_tell_fees_by_day_of_sale_or_of_payout),
         cmocka_unit_test(settlements_come_in_pages),
+        cmocka_unit_test(sigterm_ends_it_with_status_0),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -30,7 +30,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    fakepg_kit_stop(&kit);
     fakepg_kit_clear(&kit);
     return 0;
 }
@@ -308,6 +307,45 @@ static void a_key_replays_errors_too_and_look_ups_ignore_it(void **state)
     json_decref(fakepg_kit_json(&kit, "GET /v1/payments/orders/order-err", headers, NULL, 200));
 }
 
+static void a_replayed_cancel_is_as_it_was_before_the_later_ones(void **state)
+{
+    static const char headers[] = KIT_AUTH "Idempotency-Key: replay-4\r\n";
+    static const char part[] = "{\"cancelReason\":\"a\",\"cancelAmount\":200}";
+    struct fakepg_answered first;
+    struct fakepg_answered again;
+    char line[256];
+    (void)state;
+    json_t *payment = fakepg_kit_charge(&kit, "order-replay4", 15200);
+    (void)snprintf(line, sizeof line, "POST /v1/payments/%s/cancel",
+                   kit_text(payment, "paymentKey"));
+    fakepg_kit_ask(&kit, line, headers, part, &first);
+    json_decref(cancel(kit_text(payment, "paymentKey"), part, 200));
+    json_decref(cancel(kit_text(payment, "paymentKey"), "{\"cancelReason\":\"r\"}", 200));
+    fakepg_kit_ask(&kit, line, headers, "{}", &again);
+    assert_int_equal(first.status, 200);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.body, again.body, first.len);
+    fakepg_answered_clear(&first);
+    fakepg_answered_clear(&again);
+    json_decref(payment);
+}
+
+static void a_refused_cancel_is_replayed_with_what_was_wrong(void **state)
+{
+    char line[256];
+    (void)state;
+    json_t *payment = fakepg_kit_charge(&kit, "order-replay5", 15200);
+    (void)snprintf(line, sizeof line, "POST /v1/payments/%s/cancel",
+                   kit_text(payment, "paymentKey"));
+    for (int i = 0; i < 2; i++) {
+        json_t *refused = fakepg_kit_json(&kit, line, "Idempotency-Key: replay-5\r\n",
+                                          i == 0 ? "{}" : "{\"cancelReason\":\"r\"}", 400);
+        assert_non_null(strstr(kit_text(refused, "message"), "(cancelReason)"));
+        json_decref(refused);
+    }
+    json_decref(payment);
+}
+
 static void a_key_of_300_characters_is_taken_and_one_more_is_not(void **state)
 {
     char headers[512];
@@ -426,6 +464,13 @@ static void a_wrong_path_or_method_is_not_found(void **state)
     }
 }
 
+/* Status 0 also says that no sanitizer has complained. The last of the tests. */
+static void sigterm_ends_it_with_status_0(void **state)
+{
+    (void)state;
+    fakepg_kit_stop(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +485,8 @@ int main(void)
         cmocka_unit_test(a_key_replays_the_first_answer_byte_for_byte_whatever_the_body),
         cmocka_unit_test(another_url_or_merchant_is_another_request_under_the_same_key),
         cmocka_unit_test(a_key_replays_errors_too_and_look_ups_ignore_it),
+        cmocka_unit_test(a_replayed_cancel_is_as_it_was_before_the_later_ones),
+        cmocka_unit_test(a_refused_cancel_is_replayed_with_what_was_wrong),
         cmocka_unit_test(a_key_of_300_characters_is_taken_and_one_more_is_not),
         cmocka_unit_test(a_cancel_without_an_amount_takes_all_of_it),
         cmocka_unit_test(cancels_in_parts_stay_partial_canceled_at_balance_zero),
@@ -447,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_bad_cancel_is_refused_with_what_is_wrong),
         cmocka_unit_test(a_test_code_is_answered_and_nothing_is_done),
         cmocka_unit_test(a_wrong_path_or_method_is_not_found),
+        cmocka_unit_test(sigterm_ends_it_with_status_0),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

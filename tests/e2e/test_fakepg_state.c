@@ -151,6 +151,13 @@ static void a_late_charge_lands_after_a_restart(void **state)
     assert_string_equal(kit_text(landed, "status"), "DONE");
     assert_string_equal(kit_text(landed, "orderName"), "n");
     assert_true(json_equal(landed, replayed));
+    json_t *list = fakepg_kit_json(
+        &kit, "GET /v1/transactions?startDate=2020-01-01T00:00:00&endDate=2090-01-01T00:00:00", "",
+        NULL, 200);
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(kit_text(json_array_get(list, 0), "transactionAt"),
+                        kit_text(landed, "approvedAt"));
+    json_decref(list);
     json_decref(landed);
     json_decref(replayed);
     fakepg_kit_stop(&kit);
