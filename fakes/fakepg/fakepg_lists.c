@@ -22,7 +22,7 @@ static bool period_of(struct fakepg_call *call, bool by_day, struct period *peri
         fakepg_call_refuse(call, "INVALID_REQUEST", FAKEPG_DETAIL_START_DATE);
         return false;
     }
-    if (!fakepg_date_parse(text, by_day, &period->from_ms)) {
+    if (!fakepg_date_parse(text, true, &period->from_ms)) {
         fakepg_call_refuse(call, "INVALID_DATE", FAKEPG_DETAIL_NONE);
         return false;
     }
@@ -30,7 +30,7 @@ static bool period_of(struct fakepg_call *call, bool by_day, struct period *peri
         fakepg_call_refuse(call, "INVALID_REQUEST", FAKEPG_DETAIL_END_DATE);
         return false;
     }
-    if (!fakepg_date_parse(text, by_day, &period->until_ms)) {
+    if (!fakepg_date_parse(text, true, &period->until_ms)) {
         fakepg_call_refuse(call, "INVALID_DATE", FAKEPG_DETAIL_NONE);
         return false;
     }

@@ -124,7 +124,7 @@ static void dates_are_local_and_have_no_zone(void **state)
     static const char *const wrong[] = {
         "startDate=2020-01-01T00:00:00Z&endDate=2090-01-01T00:00:00",
         "startDate=2020-01-01T00:00:00&endDate=2090-01-01T00:00:00%2B09:00",
-        "startDate=2020-01-01&endDate=2090-01-01T00:00:00",
+        "startDate=2020-01-01T&endDate=2090-01-01T00:00:00",
         "startDate=2020-02-30T00:00:00&endDate=2090-01-01T00:00:00",
         "startDate=2020-01-01T24:00:00&endDate=2090-01-01T00:00:00",
         "startDate=2020-01-01T00:00:00.1234&endDate=2090-01-01T00:00:00",
@@ -138,6 +138,7 @@ static void dates_are_local_and_have_no_zone(void **state)
         (void)snprintf(line, sizeof line, "GET /v1/transactions?%s", wrong[i]);
         fakepg_kit_refused(&kit, line, "", NULL, 400, "INVALID_DATE");
     }
+    json_decref(list("startDate=2020-01-01&endDate=2090-01-01")); /* midnight */
     json_decref(list("startDate=2020-01-01T00:00:00.1&endDate=2090-01-01T00:00:00.123"));
     fakepg_kit_refused(&kit, "GET /v1/transactions?endDate=2090-01-01T00:00:00", "", NULL, 400,
                        "INVALID_REQUEST");
