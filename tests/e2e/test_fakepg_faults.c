@@ -165,6 +165,20 @@ static void what_is_wrong_in_a_payment_object_is_in_it(void **state)
     json_decref(payment);
 }
 
+static void a_charge_in_progress_may_end_aborted(void **state)
+{
+    (void)state;
+    rule("{\"fault\":\"aborted\",\"value\":60000,\"orderId\":\"order-abort\"}");
+    json_t *payment = fakepg_kit_charge(&kit, "order-abort", 15200);
+    assert_string_equal(kit_text(payment, "status"), "IN_PROGRESS");
+    json_decref(payment);
+    fakepg_kit_set(&kit, "clock", "{\"ahead_ms\":60000}");
+    payment = fakepg_kit_json(&kit, "GET /v1/payments/orders/order-abort", "", NULL, 200);
+    assert_string_equal(kit_text(payment, "status"), "ABORTED");
+    assert_true(json_is_null(json_object_get(payment, "lastTransactionKey")));
+    json_decref(payment);
+}
+
 static void an_operator_cancels_a_part_outside(void **state)
 {
     (void)state;
@@ -337,6 +351,7 @@ int main(void)
         TEST(each_fault_of_a_charge_is_seen_outside_and_told_by_the_ledger),
         TEST(an_error_may_be_told_though_the_charge_was_done),
         TEST(what_is_wrong_in_a_payment_object_is_in_it),
+        TEST(a_charge_in_progress_may_end_aborted),
         TEST(an_operator_cancels_a_part_outside),
         TEST(a_look_up_may_be_stale),
         TEST(a_cancel_may_be_refused_for_good_or_land_late),

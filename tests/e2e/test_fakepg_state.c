@@ -237,6 +237,22 @@ static void reset_forgets_for_good(void **state)
     fakepg_kit_stop(&kit);
 }
 
+static void options_set_credentials_limit_delay_and_test_codes(void **state)
+{
+    static const char line[] = "GET /v1/payments/orders/order-options";
+    struct fakepg_answered answered;
+    (void)state;
+    fakepg_kit_start(&kit, (const char *const[]){"--no-auth", "--request-limit", "2", "--delay-ms",
+                                                 "150", "--no-test-codes", NULL});
+    fakepg_kit_ask(&kit, line, "", NULL, &answered); /* without credentials */
+    assert_true(answered.status == 404 && answered.took_ms >= 150);
+    fakepg_answered_clear(&answered);
+    fakepg_kit_refused(&kit, line, "TossPayments-Test-Code: PROVIDER_ERROR\r\n", NULL, 404,
+                       "NOT_FOUND_PAYMENT");
+    fakepg_kit_refused(&kit, line, "", NULL, 429, "TOO_MANY_REQUESTS");
+    fakepg_kit_stop(&kit);
+}
+
 static void wrong_options_are_told_with_their_limits(void **state)
 {
     static const struct {
@@ -275,6 +291,7 @@ int main(void)
         TEST(damage_before_the_end_is_told_and_not_served),
         TEST(two_processes_do_not_share_a_state_file),
         TEST(reset_forgets_for_good),
+        TEST(options_set_credentials_limit_delay_and_test_codes),
         TEST(wrong_options_are_told_with_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
