@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -207,6 +209,53 @@ static void damage_before_the_end_is_told_and_not_served(void **state)
     free(errors);
 }
 
+/* The process that it starts may write files of so many bytes. */
+static void start_with_file_limit(rlim_t bytes)
+{
+    struct rlimit usual;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    const struct rlimit tight = {bytes, usual.rlim_max};
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* inherited: the write fails instead */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    start();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+}
+
+static void what_the_disk_did_not_take_is_not_answered_and_nothing_answered_is_lost(void **state)
+{
+    char order[32];
+    char line[128];
+    int answered_count = 0;
+    struct fakepg_answered answered = {.status = 200};
+    (void)state;
+    start_with_file_limit(3000);
+    while (answered.status == 200) {
+        char body[256];
+        (void)snprintf(order, sizeof order, "order-disk-%d", answered_count);
+        (void)snprintf(body, sizeof body,
+                       "{\"customerKey\":\"user-1\",\"amount\":1000,\"orderId\":\"%s\","
+                       "\"orderName\":\"n\"}",
+                       order);
+        fakepg_kit_ask(&kit, CHARGE, KIT_AUTH, body, &answered);
+        answered_count += answered.status == 200;
+        fakepg_answered_clear(&answered);
+    }
+    assert_int_equal(answered.status, 0);
+    assert_in_range(answered_count, 1, 20);
+    /* It is down, and does not tell what is only in its memory. */
+    fakepg_kit_ask(&kit, "GET /v1/payments/orders/order-disk-0", KIT_AUTH, NULL, &answered);
+    assert_int_equal(answered.status, 0);
+    fakepg_answered_clear(&answered);
+    restart();
+    for (int i = 0; i < answered_count; i++) {
+        (void)snprintf(line, sizeof line, "GET /v1/payments/orders/order-disk-%d", i);
+        json_decref(fakepg_kit_json(&kit, line, "", NULL, 200));
+    }
+    (void)snprintf(line, sizeof line, "GET /v1/payments/orders/%s", order);
+    fakepg_kit_refused(&kit, line, "", NULL, 404, "NOT_FOUND_PAYMENT");
+    fakepg_kit_stop(&kit);
+}
+
 static void two_processes_do_not_share_a_state_file(void **state)
 {
     (void)state;
@@ -289,6 +338,7 @@ int main(void)
         TEST(a_late_charge_lands_after_a_restart),
         TEST(a_last_line_that_was_not_written_whole_is_cut),
         TEST(damage_before_the_end_is_told_and_not_served),
+        TEST(what_the_disk_did_not_take_is_not_answered_and_nothing_answered_is_lost),
         TEST(two_processes_do_not_share_a_state_file),
         TEST(reset_forgets_for_good),
         TEST(options_set_credentials_limit_delay_and_test_codes),
