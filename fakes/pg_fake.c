@@ -178,6 +178,24 @@ void pg_fake_rules_clear(struct pg_fake *fake)
     fake->rule_count = 0;
 }
 
+uint32_t pg_fake_rule_count(const struct pg_fake *fake)
+{
+    return fake->rule_count;
+}
+
+struct pg_fake_rule pg_fake_rule_get(const struct pg_fake *fake, uint32_t index)
+{
+    invariant(index < fake->rule_count);
+    return ((const struct pg_fake_rule *)(const void *)(fake + 1))[index];
+}
+
+void pg_fake_configure(struct pg_fake *fake, const struct pg_fake_config *config)
+{
+    invariant(pg_fake_config_ok(config));
+    fake->config = *config;
+    fake->faults_off = 0;
+}
+
 static bool is_lookup(const struct pg_ledger_request *request)
 {
     return ((1u << request->op) & ON_LOOKUP) != 0;
@@ -389,6 +407,7 @@ void pg_fake_plan(struct pg_fake *fake, const struct texts *texts,
     const struct pg_fake_rule *rule = rule_take(fake, request, met, now_ms);
     if (rule != NULL) {
         plan->fault = rule->fault;
+        plan->wire = rule->wire;
     } else {
         plan->fault = fake->config.uniform ? draw_uniform(fake, request, met, chooser)
                                            : draw_weighted(fake, request, met, chooser);

@@ -84,7 +84,8 @@ struct pg_fake_rule {
     uint8_t fault;      /* enum pg_fault */
     uint8_t code;       /* enum pg_fake_code for DECLINE and ERROR_...; 0: drawn */
     uint8_t spent;      /* kept by the fake */
-    uint8_t reserved[4];
+    uint8_t wire;       /* the caller's: how the answer goes wrong on the way; handed to the plan */
+    uint8_t reserved[3];
 };
 
 struct pg_fake_limits {
@@ -97,6 +98,7 @@ struct pg_fake_plan {
     struct pg_ledger_plan ledger;
     int64_t delay_ms;
     uint8_t fault; /* enum pg_fault */
+    uint8_t wire;  /* of the rule that decided; 0: none did */
 };
 
 struct pg_fake_reply {
@@ -121,6 +123,13 @@ const struct pg_ledger *pg_fake_ledger_view(const struct pg_fake *fake);
 /* Adds a rule after the others. False: no room. */
 MUST_USE bool pg_fake_rule_add(struct pg_fake *fake, const struct pg_fake_rule *rule);
 void pg_fake_rules_clear(struct pg_fake *fake);
+
+/* The rules that were added, spent ones too, in order; `index` is below the count. */
+uint32_t pg_fake_rule_count(const struct pg_fake *fake);
+struct pg_fake_rule pg_fake_rule_get(const struct pg_fake *fake, uint32_t index);
+
+/* Other weights and durations from now on; they must be ok. Ends pg_fake_faults_off(). */
+void pg_fake_configure(struct pg_fake *fake, const struct pg_fake_config *config);
 
 /*
  * Does what is due, decides what goes wrong with the call, and acts. `chooser` may be NULL where

@@ -41,6 +41,7 @@ static void reply_render(const struct pg_ledger *ledger, struct texts *texts,
 {
     if (reply->kind == PG_ANSWER_ERROR) {
         pg_ledger_error_answer(texts, reply->code, answer);
+        answer->total_krw = reply->total_krw > 0 ? reply->total_krw : -1;
         return;
     }
     answer_clear(answer, reply->kind);
@@ -189,6 +190,14 @@ bool pg_ledger_replays(const struct pg_ledger *ledger, const struct texts *texts
 {
     return ledger_account(ledger, request->account) < PG_LEDGER_ACCOUNTS &&
            request_key(ledger, texts, request, now_ms) != 0;
+}
+
+uint32_t pg_ledger_replay_order(const struct pg_ledger *ledger, const struct texts *texts,
+                                const struct pg_ledger_request *request, int64_t now_ms)
+{
+    slot key = request_key(ledger, texts, request, now_ms);
+    slot order = key != 0 ? ledger_key(ledger, key)->order : 0;
+    return order == 0 ? PG_LEDGER_NO_ORDER : order - 1;
 }
 
 bool pg_ledger_writes(const struct pg_ledger *ledger, const struct texts *texts,

@@ -68,11 +68,13 @@ enum {
     PG_PLAN_NOT_KRW = 1 << 4,    /* charged in another currency */
     PG_PLAN_NO_CANCELS = 1 << 5, /* from now on every cancel of this order is refused for good */
     PG_PLAN_STALE = 1 << 6,      /* look-up: as it was before the order's last change */
+    PG_PLAN_FIRST = 1 << 7,      /* with NOT_DONE: before what the ledger itself would refuse */
 };
 
 struct pg_ledger_plan {
     int64_t due_ms;         /* 0: done at once; else unanswered, and done at this instant */
-    int64_t amount_krw;     /* charge: this is captured instead; 0: what was asked */
+    int64_t amount_krw;     /* charge: this is captured instead; 0: what was asked. NOT_DONE: a
+                               number of the caller's that goes with the code; 0: none */
     int64_t outside_due_ms; /* charge done at once: when the merchant's operator cancels ... */
     int64_t outside_krw;    /* ... this much of it, outside Farebox; 0: never */
     uint8_t code;           /* enum pg_fake_code answered, done or not done; 0: the true answer */
@@ -90,6 +92,18 @@ struct pg_ledger_totals {
     uint32_t lookups_seen;
     uint32_t pending; /* late actions still to come */
     uint32_t not_krw; /* approvals in another currency */
+};
+
+/* No order: what functions answer that look for an order's index. */
+#define PG_LEDGER_NO_ORDER UINT32_MAX
+
+/* A late action that has been done. */
+struct pg_ledger_landed {
+    int64_t at_ms;
+    int64_t refunded_krw; /* 0: none */
+    uint32_t order;       /* its index, as pg_ledger_order_at() counts */
+    uint8_t approved;
+    uint8_t outside; /* the refund is the operator's */
 };
 
 struct pg_ledger_order_view {
@@ -119,7 +133,8 @@ bool pg_ledger_knows_account(const struct pg_ledger *ledger, uint64_t account);
  * Does what is due, then one request as `plan` (NULL: nothing goes wrong) says, and writes the
  * answer, its texts in `texts`. Unknown account: UNAUTHORIZED_KEY, nothing recorded. A key that
  * protects this request decides before the plan does: its first answer again, or
- * IDEMPOTENT_REQUEST_PROCESSING while the first request is late. A pool without room makes the
+ * IDEMPOTENT_REQUEST_PROCESSING while the first request is late. An error's number (see the plan)
+ * is told in `total_krw`. A pool without room makes the
  * answer PG_ANSWER_BROKEN; the ledger has acted all the same.
  */
 void pg_ledger_execute(struct pg_ledger *ledger, struct texts *texts,
@@ -133,12 +148,21 @@ void pg_ledger_error_answer(struct texts *texts, enum pg_fake_code code, struct 
 bool pg_ledger_replays(const struct pg_ledger *ledger, const struct texts *texts,
                        const struct pg_ledger_request *request, int64_t now_ms);
 
+/* The index of the order that the replayed answer is about, whatever the request names now;
+ * PG_LEDGER_NO_ORDER: none, or no key decides the request. */
+uint32_t pg_ledger_replay_order(const struct pg_ledger *ledger, const struct texts *texts,
+                                const struct pg_ledger_request *request, int64_t now_ms);
+
 /* True where the request would change more than counters: what a durable ledger must log. */
 bool pg_ledger_writes(const struct pg_ledger *ledger, const struct texts *texts,
                       const struct pg_ledger_request *request, int64_t now_ms);
 
 /* Does every late action that is due, in order of (due, when it was asked for). */
 void pg_ledger_advance(struct pg_ledger *ledger, int64_t now_ms);
+
+/* Does the first late action that is due and tells what came of it; false: none is due. */
+MUST_USE bool pg_ledger_land(struct pg_ledger *ledger, int64_t now_ms,
+                             struct pg_ledger_landed *landed);
 
 /* When the next late action is due; PG_LEDGER_NEVER: none. */
 int64_t pg_ledger_next_due(const struct pg_ledger *ledger);
@@ -158,6 +182,10 @@ int64_t pg_ledger_balance(const struct pg_ledger *ledger, const struct texts *te
 /* For auditors: all zero where no account has seen the order. */
 struct pg_ledger_totals pg_ledger_totals(const struct pg_ledger *ledger,
                                          const struct uuid *order_id);
+
+/* The index of the order that the request names to its account; PG_LEDGER_NO_ORDER: none. */
+uint32_t pg_ledger_order_index(const struct pg_ledger *ledger, const struct texts *texts,
+                               const struct pg_ledger_request *request);
 
 /* Iterates the orders in the order in which they came; `index` is below the count. */
 uint32_t pg_ledger_order_count(const struct pg_ledger *ledger);

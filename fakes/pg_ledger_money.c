@@ -152,16 +152,20 @@ struct ledger_reply ledger_charge(struct pg_ledger *ledger, const struct texts *
                                   int64_t now_ms)
 {
     struct ledger_order *order = ledger_order(ledger, number);
-    uint8_t refusal = charge_refusal(texts, request);
-    if (refusal == 0 && order->status != 0) {
+    const uint8_t refused_first = PG_PLAN_NOT_DONE | PG_PLAN_FIRST;
+    bool is_first = (plan->flags & refused_first) == refused_first;
+    uint8_t refusal = is_first ? 0 : charge_refusal(texts, request);
+    if (refusal == 0 && order->status != 0 && !is_first) {
         refusal = PG_FAKE_DUPLICATED_ORDER_ID;
     }
-    if (refusal == 0 && (plan->flags & PG_PLAN_NOT_DONE)) {
+    bool planned = refusal == 0 && (plan->flags & PG_PLAN_NOT_DONE);
+    if (planned) {
         refusal = plan->code;
     }
     struct ledger_reply reply;
     if (refusal != 0) {
         reply = ledger_reply_error(number, refusal);
+        reply.total_krw = planned ? (int32_t)plan->amount_krw : 0;
         key_record(ledger, key, &reply);
         return reply;
     }
@@ -232,13 +236,15 @@ struct ledger_reply ledger_cancel(struct pg_ledger *ledger, const struct pg_ledg
                                   int64_t now_ms)
 {
     struct ledger_reply reply;
-    if (number == 0) {
+    const uint8_t refused_first = PG_PLAN_NOT_DONE | PG_PLAN_FIRST;
+    if (number == 0 && (plan->flags & refused_first) != refused_first) {
         reply = ledger_reply_error(0, PG_FAKE_NOT_FOUND_PAYMENT);
     } else if (plan->flags & PG_PLAN_NOT_DONE) {
-        if (plan->flags & PG_PLAN_NO_CANCELS) {
+        if (number != 0 && (plan->flags & PG_PLAN_NO_CANCELS)) {
             ledger_order(ledger, number)->flags |= ORDER_NO_CANCELS;
         }
         reply = ledger_reply_error(number, plan->code);
+        reply.total_krw = (int32_t)plan->amount_krw;
     } else if (plan->due_ms > 0) {
         struct ledger_pending *pending = ledger_pending_add(ledger, plan->due_ms);
         pending->kind = PENDING_CANCEL;
@@ -304,12 +310,30 @@ static void land(struct pg_ledger *ledger, const struct ledger_pending *pending)
     key_record(ledger, pending->key, &reply);
 }
 
+bool pg_ledger_land(struct pg_ledger *ledger, int64_t now_ms, struct pg_ledger_landed *landed)
+{
+    if (pg_ledger_next_due(ledger) > now_ms) {
+        return false;
+    }
+    uint32_t index = ledger_pending_first(ledger);
+    struct ledger_pending due = *ledger_pending_at(ledger, index);
+    struct ledger_order before = *ledger_order(ledger, due.order);
+    ledger_pending_remove(ledger, index);
+    land(ledger, &due);
+    const struct ledger_order *after = ledger_order(ledger, due.order);
+    *landed = (struct pg_ledger_landed){
+        .at_ms = due.due_ms,
+        .refunded_krw = after->refunded_krw - before.refunded_krw,
+        .order = due.order - 1,
+        .approved = after->approvals != before.approvals,
+        .outside = due.kind == PENDING_OUTSIDE,
+    };
+    return true;
+}
+
 void pg_ledger_advance(struct pg_ledger *ledger, int64_t now_ms)
 {
-    while (pg_ledger_next_due(ledger) <= now_ms) {
-        uint32_t index = ledger_pending_first(ledger);
-        struct ledger_pending due = *ledger_pending_at(ledger, index);
-        ledger_pending_remove(ledger, index);
-        land(ledger, &due);
+    struct pg_ledger_landed landed;
+    while (pg_ledger_land(ledger, now_ms, &landed)) {
     }
 }

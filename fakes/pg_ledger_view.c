@@ -73,6 +73,14 @@ struct pg_ledger_totals pg_ledger_totals(const struct pg_ledger *ledger,
     return totals;
 }
 
+uint32_t pg_ledger_order_index(const struct pg_ledger *ledger, const struct texts *texts,
+                               const struct pg_ledger_request *request)
+{
+    uint8_t account = ledger_account(ledger, request->account);
+    slot order = ledger_order_named(ledger, texts, request, account);
+    return order == 0 ? PG_LEDGER_NO_ORDER : order - 1;
+}
+
 uint32_t pg_ledger_order_count(const struct pg_ledger *ledger)
 {
     return ledger->order_count;

@@ -124,6 +124,30 @@ bool upstream_fake_override(struct upstream_fake *fake, enum upstream upstream, 
     return true;
 }
 
+enum upstream_override_kind upstream_fake_override_of(const struct upstream_fake *fake,
+                                                      enum upstream upstream, const char *id,
+                                                      size_t len, int64_t *fare_krw)
+{
+    const struct override *override = override_find(fake, id_hash(upstream, id, len));
+    if (override == NULL) {
+        return (enum upstream_override_kind)0;
+    }
+    *fare_krw = override->fare_krw;
+    return (enum upstream_override_kind) override->kind;
+}
+
+void upstream_fake_overrides_clear(struct upstream_fake *fake)
+{
+    fake->override_count = 0;
+}
+
+void upstream_fake_configure(struct upstream_fake *fake, const struct upstream_fake_config *config)
+{
+    invariant(upstream_fake_config_ok(config));
+    fake->config = *config;
+    fake->faults_off = 0;
+}
+
 void upstream_fake_outage(struct upstream_fake *fake, enum upstream upstream, int64_t from_ms,
                           int64_t until_ms)
 {

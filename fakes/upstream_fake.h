@@ -83,6 +83,15 @@ MUST_USE bool upstream_fake_override(struct upstream_fake *fake, enum upstream u
                                      const char *id, size_t len, enum upstream_override_kind kind,
                                      int64_t fare_krw);
 
+/* What an id was told to get: its kind, and its fare; 0: nothing out of the ordinary. */
+enum upstream_override_kind upstream_fake_override_of(const struct upstream_fake *fake,
+                                                      enum upstream upstream, const char *id,
+                                                      size_t len, int64_t *fare_krw);
+void upstream_fake_overrides_clear(struct upstream_fake *fake);
+
+/* Other weights, durations and tariff from now on; they must be ok. Ends faults_off. */
+void upstream_fake_configure(struct upstream_fake *fake, const struct upstream_fake_config *config);
+
 /* Every call in [from_ms, until_ms) is in trouble. One outage for each upstream: replaces. */
 void upstream_fake_outage(struct upstream_fake *fake, enum upstream upstream, int64_t from_ms,
                           int64_t until_ms);

@@ -1,7 +1,7 @@
 /*
- * http_api.h - the HTTP API of CONTRACTS 4, on civetweb.
+ * http_api.h - the HTTP API of CONTRACTS 4.
  *
- * http_api.c is the one file that includes civetweb.h. It parses requests, checks the bearer
+ * The server beneath is adapters/web. This parses requests, checks the bearer
  * token, renders JSON and RFC 9457 problems; what an endpoint knows or does is behind
  * struct http_api_ops, which the driver implements. There is no document root, no file is ever
  * served, no form is parsed, and there is no TLS: that is a proxy's work.

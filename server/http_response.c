@@ -216,37 +216,6 @@ void http_response_metrics(struct http_response *response, char *body, size_t le
     response->body_len = len;
 }
 
-const char *http_response_phrase(int status)
-{
-    static const struct {
-        int status;
-        const char *phrase;
-    } phrases[] = {
-        {200, "OK"},
-        {202, "Accepted"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {411, "Length Required"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-        {505, "HTTP Version Not Supported"},
-    };
-    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (phrases[i].status == status) {
-            return phrases[i].phrase;
-        }
-    }
-    return "Error";
-}
-
 const char *http_response_detail(enum http_problem problem)
 {
     switch (problem) {

@@ -79,9 +79,6 @@ void http_response_health(struct http_response *response, const struct http_heal
 /* 200 with Prometheus text; takes over `body`, which malloc() or open_memstream() gave. */
 void http_response_metrics(struct http_response *response, char *body, size_t len);
 
-/* "Not Found" for 404; "Error" for a status that we never send. */
-const char *http_response_phrase(int status);
-
 /* Room for an ISO-8601 local date-time with milliseconds. */
 #define HTTP_DATE_TIME_SIZE 40
 
