@@ -17,8 +17,8 @@ static uint32_t outbox_open(struct engine *e)
     return NO_SLOT;
 }
 
-/* The relay's records of one key go through one lane, so that they leave in the order of their rows;
- * a batch is in that order too. A writer's own row is the only one of its trip. */
+/* The relay's records of one key go through one lane, so that they leave in the order of their
+ * rows; a batch is in that order too. A writer's own row is the only one of its trip. */
 static uint32_t lane_hash(const struct outbox *o, uint32_t slot)
 {
     return o->row_id > 0 && o->key != TEXT_NONE ? o->key : slot;
