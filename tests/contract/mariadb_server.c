@@ -183,7 +183,7 @@ bool mariadb_server_start(struct mariadb_server *server)
         /* What Farebox must not depend on: a loose collation and
          * another time zone as the server's defaults. */
         "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
-        "--default-time-zone=+09:00", NULL};
+        "--default-time-zone=+09:00", server->version, NULL};
     server->pid = spawn(server, arguments);
     if (server->pid > 0 && answers(server)) {
         return true;

@@ -19,8 +19,9 @@
 struct mariadb_server {
     char folder[300];
     uint16_t port;
-    pid_t pid;      /* 0: not running */
-    char flush[60]; /* innodb_flush_log_at_trx_commit */
+    pid_t pid;           /* 0: not running */
+    char flush[60];      /* innodb_flush_log_at_trx_commit */
+    const char *version; /* "--version=...": what the server says that it is; NULL: the truth */
 };
 
 /* True where the server's programs are installed; otherwise the reason is printed. */
