@@ -253,7 +253,11 @@ static void processes_that_start_together_migrate_once(void **state)
     assert_int_equal(sql_client_number(&sql, "SELECT COUNT(*) FROM shedlock"), 1);
 }
 
-/* A transaction that holds a table's metadata makes an ALTER wait; nobody may queue behind it. */
+static const char lease_end[] = "SELECT UNIX_TIMESTAMP(lock_until) FROM shedlock WHERE name ="
+                                " 'Payment_migrate'";
+
+/* A transaction that holds a table's metadata makes an ALTER wait; nobody may queue behind it, and
+ * the lease is kept however long it takes. */
 static void migration_that_waits_for_a_transaction_lets_writers_pass(void **state)
 {
     (void)state;
@@ -268,13 +272,15 @@ static void migration_that_waits_for_a_transaction_lets_writers_pass(void **stat
     assert_int_equal(pthread_create(&thread, NULL, open_late, &late), 0);
     pause_ms(500);
     int passed = 0;
-    for (int i = 0; i < 40; i++) {
+    int64_t lease_end_s = sql_client_number(&writer, lease_end);
+    for (int i = 0; i < 130; i++) {
         char trip[20];
         (void)snprintf(trip, sizeof(trip), "free-%d", i);
         old_service_payment(&writer, trip, trip, "REQUESTED", NULL, 0);
         passed++;
         pause_ms(50);
     }
+    assert_true(sql_client_number(&writer, lease_end) > lease_end_s);
     sql_client_run(&sql, "COMMIT");
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(late.opened);
