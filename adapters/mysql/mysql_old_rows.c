@@ -8,14 +8,20 @@
 /* Before every row of Farebox's own; among themselves in id order. */
 #define OUTBOX_DUE_FIRST "1"
 
-#define UUID_PATTERN "'^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'"
+/* What the port can write back (store_unit_check); the payment id is also what the PG is asked by.
+ */
+#define CAN_BE_WRITTEN                                                                             \
+    "(payment_id REGEXP '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'"                    \
+    " AND trip_id REGEXP '^[ -~]+$' AND user_id REGEXP '^[ -~]+$'"                                 \
+    " AND payment_method_id REGEXP '^[ -~]*$'"                                                     \
+    " AND COALESCE(pg_transaction_id, '-') REGEXP '^[ -~]+$' AND amount >= 0)"
 
 /* The assignments for an old payment; what has ended is due never. */
 static void adopt_assignments(struct sql *sql, const struct mysql_old_waits *waits)
 {
     sql_add(sql, " SET needs_operator = IF(status IN ('REQUESTED', 'PROCESSING', 'UNKNOWN')"
-                 " AND NOT payment_id REGEXP " UUID_PATTERN ", 1, needs_operator),"
-                 " due_at = CASE WHEN NOT payment_id REGEXP " UUID_PATTERN " THEN NULL"
+                 " AND NOT " CAN_BE_WRITTEN ", 1, needs_operator),"
+                 " due_at = CASE WHEN NOT " CAN_BE_WRITTEN " THEN NULL"
                  " WHEN status = 'REQUESTED' THEN " SQL_NOW " + ");
     sql_delay(sql, waits->requested_ms);
     sql_add(sql, " WHEN status IN ('PROCESSING', 'UNKNOWN') THEN " SQL_NOW " + ");

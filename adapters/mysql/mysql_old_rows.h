@@ -19,10 +19,10 @@ struct mysql_old_waits {
 };
 
 /*
- * Gives such payments their due_at; one whose payment id is no UUID goes to an operator instead,
- * for the PG cannot be asked about it. `*adopted` counts them. Found without reading the whole
- * table, but once after the migration. STORE_OK or STORE_UNAVAILABLE (done in part; to be
- * repeated).
+ * Gives such payments their due_at. One that holds what a unit could not write back, or whose
+ * payment id is no UUID, by which the PG could be asked, goes to an operator instead. `*adopted`
+ * counts them. Found without reading the whole table, but once after the migration. STORE_OK or
+ * STORE_UNAVAILABLE (done in part; to be repeated).
  */
 MUST_USE enum store_status
 mysql_old_payments(struct store *store, const struct mysql_old_waits *waits, uint64_t *adopted);

@@ -115,17 +115,32 @@ static void payment_that_waits_for_an_operator_stays_theirs(void **state)
     assert_int_equal(due_in_s("a", "PROCESSING"), -1);
 }
 
-static void payment_id_that_is_no_uuid_is_for_an_operator(void **state)
+#define ID(n) "6f2d5f3c-0000-4000-8000-00000000000" n
+
+static void payment_that_cannot_be_asked_about_or_written_is_for_an_operator(void **state)
 {
     (void)state;
     old_service_payment(&sql, "b-PROCESSING", "payment 1", "PROCESSING", NULL, 1);
+    old_service_payment(&sql, "trip-\xc3\xa1", ID("1"), "UNKNOWN", NULL, 1);
+    old_service_payment(&sql, "empty", ID("2"), "PROCESSING", "", 1);
     connect();
     old_service_payment(&sql, "b-REQUESTED", "payment 2", "REQUESTED", NULL, 1);
-    assert_int_equal(adopt(), 2);
-    assert_int_equal(due_in_s("b", "PROCESSING"), -1);
-    assert_int_equal(due_in_s("b", "REQUESTED"), -1);
+    old_service_payment(&sql, "less", ID("3"), "PROCESSING", NULL, 1);
+    sql_client_run(&sql, "UPDATE payments SET amount = -1 WHERE trip_id = 'less'");
+    old_service_payment(&sql, "well", ID("4"), "PROCESSING", "tx_1", 1);
+    old_service_payment(&sql, "ended \xc3\xa1", ID("5"), "FAILED", NULL, 1);
+    assert_int_equal(adopt(), 7);
+    assert_int_equal(sql_client_number(&sql,
+                                       "SELECT COUNT(*) FROM payments WHERE needs_operator = 1 AND"
+                                       " due_at IS NULL"),
+                     5);
+    assert_int_equal(sql_client_number(&sql, "SELECT COUNT(*) FROM payments WHERE due_at IS NOT"
+                                             " NULL AND trip_id = 'well'"),
+                     1);
     assert_int_equal(
-        sql_client_number(&sql, "SELECT COUNT(*) FROM payments WHERE needs_operator = 1"), 2);
+        sql_client_number(&sql, "SELECT COUNT(*) FROM payments WHERE trip_id LIKE 'ended%%' AND"
+                                " needs_operator = 0 AND due_at IS NULL"),
+        1);
 }
 
 /* The walk goes on where a process was killed, and is made once. */
@@ -252,7 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OLD_TEST(open_payments_get_a_due_time_before_and_after_the_migration),
         OLD_TEST(payment_that_waits_for_an_operator_stays_theirs),
-        OLD_TEST(payment_id_that_is_no_uuid_is_for_an_operator),
+        OLD_TEST(payment_that_cannot_be_asked_about_or_written_is_for_an_operator),
         OLD_TEST(walk_along_the_table_is_made_once),
         OLD_TEST(later_starts_read_no_more_rows_than_there_are_old_ones),
         cmocka_unit_test_setup_teardown(dead_letters_fit_into_the_old_tables_whatever_they_hold,
