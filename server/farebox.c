@@ -221,7 +221,8 @@ struct farebox *farebox_start(const struct farebox_settings *settings,
         return NULL;
     }
     f->settings = settings;
-    if ((settings->store_is_mysql && !moving_in(settings, error)) || !open_engine(f, error) ||
+    if (!open_engine(f, error) ||
+        (settings->store_is_mysql && !moving_in(settings, f->counters, error)) ||
         !open_gateway(f, error) || !open_broker(f, error) || !open_lanes(f, error) ||
         !open_scans(f, error) || !open_bus(f, error) || !start_driver(f, error) ||
         !open_http(f, error)) {

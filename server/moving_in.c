@@ -146,7 +146,8 @@ static void tell(const struct mover *m)
                   log_int("dead_letters", (int64_t)m->letters), log_int("left", (int64_t)m->left)));
 }
 
-bool moving_in(const struct farebox_settings *settings, char error[FAREBOX_ERROR_SIZE])
+bool moving_in(const struct farebox_settings *settings, struct counters *counters,
+               char error[FAREBOX_ERROR_SIZE])
 {
     struct mover *m = calloc(1, sizeof(*m));
     bool moved = false;
@@ -158,7 +159,7 @@ bool moving_in(const struct farebox_settings *settings, char error[FAREBOX_ERROR
     m->settings = settings;
     m->block = malloc(texts_size(POOL_TEXTS, POOL_BYTES));
     m->body = malloc(STORE_BODY_MAX);
-    m->store = store_open(settings, error);
+    m->store = store_open(settings, counters, error);
     if (m->block == NULL || m->body == NULL) {
         (void)snprintf(error, FAREBOX_ERROR_SIZE, "out of memory");
     } else if (m->store != NULL) {

@@ -8,6 +8,7 @@
 #ifndef FAREBOX_MOVING_IN_H
 #define FAREBOX_MOVING_IN_H
 
+#include "counters.h"
 #include "farebox.h"
 #include "settings.h"
 
@@ -15,6 +16,7 @@
 
 /* Before anything else works on the store, whose schema is up to date; opens a connection of its
  * own. Blocks until all is done; the log says how much it was. False: `error` says why. */
-bool moving_in(const struct farebox_settings *settings, char error[FAREBOX_ERROR_SIZE]);
+bool moving_in(const struct farebox_settings *settings, struct counters *counters,
+               char error[FAREBOX_ERROR_SIZE]);
 
 #endif

@@ -100,10 +100,13 @@ static void log_print(const struct mariadb_server *server)
 static bool install(const struct mariadb_server *server)
 {
     char data[400];
+    char tmpdir[400];
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->folder);
+    (void)snprintf(tmpdir, sizeof(tmpdir), "--tmpdir=%s", server->folder);
     const char *const arguments[] = {INSTALLER,
                                      "--no-defaults",
                                      data,
+                                     tmpdir,
                                      "--skip-test-db",
                                      "--auth-root-authentication-method=normal",
                                      "--innodb-log-file-size=32M",
