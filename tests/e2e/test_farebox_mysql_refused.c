@@ -1,4 +1,5 @@
-/* Databases that farebox refuses to start on: each in one line that says why. */
+/* Databases that farebox refuses to start on, each in one line that says why; and one that it waits
+ * for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 
 #include "farebox_process.h"
 #include "mariadb_server.h"
-#include "sql_client.h"
+#include "old_service.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,39 @@ static void user_without_the_rights(void **state)
     expect_refusal("migrate", "needs a right that the user does not have: CREATE command denied");
 }
 
+/* A start that is killed in the middle of its migration leaves its lease; the next one waits for
+ * the lease to run out, and goes on from there. */
+static void migration_of_a_process_that_was_killed_is_finished_by_the_next(void **state)
+{
+    (void)state;
+    struct sql_client holder = {0};
+    old_service_make_tables(&sql);
+    sql_client_open(&holder, &server, DATABASE);
+    sql_client_run(&holder, "START TRANSACTION");
+    (void)old_service_outbox(&holder, "t", "{}", "DONE");
+    farebox_process_spawn(&process);
+    int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
+    while (sql_client_number(&sql, "SELECT COUNT(*) FROM information_schema.statistics WHERE"
+                                   " table_schema = DATABASE() AND index_name ="
+                                   " 'farebox_payments_due'") == 0) {
+        assert_true(process_clock_ms() < deadline_ms);
+        process_pause(20);
+    }
+    farebox_process_kill(&process);
+    sql_client_run(&holder, "COMMIT");
+    sql_client_close(&holder);
+    sql_client_run(&sql, "SET time_zone = '+00:00'");
+    assert_int_equal(sql_client_number(&sql, "SELECT version FROM farebox_schema"), 1);
+    assert_int_equal(sql_client_number(&sql, "SELECT COUNT(*) FROM shedlock WHERE lock_until >"
+                                             " NOW(3)"),
+                     1);
+    farebox_process_start(&process);
+    farebox_process_stop(&process);
+    assert_int_equal(sql_client_number(&sql, "SELECT COUNT(*) FROM farebox_schema WHERE version ="
+                                             " min_reader AND version > 1"),
+                     1);
+}
+
 /* A server says itself what it is. */
 static void server_that_is_too_old(void **state)
 {
@@ -140,6 +174,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(schema_of_a_newer_farebox, setup, teardown),
         cmocka_unit_test_setup_teardown(user_without_the_rights, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            migration_of_a_process_that_was_killed_is_finished_by_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(server_that_is_too_old, setup, teardown),
     };
     int failed = cmocka_run_group_tests_name("farebox refuses", tests, NULL, NULL);
