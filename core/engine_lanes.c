@@ -44,6 +44,14 @@ static int owner_compare(const struct engine *e, uint32_t a, uint32_t b)
         return uuid_order(&engine_payments(e)[OWNER_SLOT(a)].payment_id,
                           &engine_payments(e)[OWNER_SLOT(b)].payment_id);
     }
+    if (OWNER_KIND(a) == OWNER_OUTBOX && OWNER_KIND(b) == OWNER_OUTBOX) {
+        int64_t row_a = engine_outboxes(e)[OWNER_SLOT(a)].row_id;
+        int64_t row_b = engine_outboxes(e)[OWNER_SLOT(b)].row_id;
+
+        if (row_a != row_b) {
+            return row_a < row_b ? -1 : 1;
+        }
+    }
     return a < b ? -1 : a > b;
 }
 

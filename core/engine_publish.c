@@ -17,6 +17,13 @@ static uint32_t outbox_open(struct engine *e)
     return NO_SLOT;
 }
 
+/* The relay's records of one key go through one lane, so that they leave in the order of their
+ * rows; a batch is in that order too. A writer's own row is the only one of its trip. */
+static uint32_t lane_hash(const struct outbox *o, uint32_t slot)
+{
+    return o->row_id > 0 && o->key != TEXT_NONE ? o->key : slot;
+}
+
 static void drive(struct run *r, uint32_t slot, const struct outbox_event *event)
 {
     struct engine *e = r->e;
@@ -30,7 +37,7 @@ static void drive(struct run *r, uint32_t slot, const struct outbox_event *event
     e->relay_taking += o->phase == OUTBOX_PHASE_TAKING;
     if (out.submit) {
         e->next_token++;
-        lanes_enqueue(r, OWNER(OWNER_OUTBOX, slot), slot);
+        lanes_enqueue(r, OWNER(OWNER_OUTBOX, slot), lane_hash(o, slot));
     }
     if (out.publish) {
         fx = engine_emit(r, FX_PUBLISH);

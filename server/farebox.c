@@ -5,6 +5,7 @@
 #include "http_ops.h"
 #include "kafka_broker.h"
 #include "log.h"
+#include "moving_in.h"
 #include "stop_signal.h"
 #include "store_open.h"
 #include "time_zone.h"
@@ -220,9 +221,11 @@ struct farebox *farebox_start(const struct farebox_settings *settings,
         return NULL;
     }
     f->settings = settings;
-    if (!open_engine(f, error) || !open_gateway(f, error) || !open_broker(f, error) ||
-        !open_lanes(f, error) || !open_scans(f, error) || !open_bus(f, error) ||
-        !start_driver(f, error) || !open_http(f, error)) {
+    if (!open_engine(f, error) ||
+        (settings->store_is_mysql && !moving_in(settings, f->counters, error)) ||
+        !open_gateway(f, error) || !open_broker(f, error) || !open_lanes(f, error) ||
+        !open_scans(f, error) || !open_bus(f, error) || !start_driver(f, error) ||
+        !open_http(f, error)) {
         close_all(f);
         return NULL;
     }

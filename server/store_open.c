@@ -7,6 +7,7 @@
 #include "time_zone.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define SQLITE_BUSY_MS 5000
 /* Waits at MySQL, in seconds. An answer takes longer than a lock wait, or that would look lost. */
@@ -35,6 +36,10 @@ static struct store *open_sqlite(const struct farebox_settings *settings, bool m
     struct store *store = NULL;
     char reason[FAREBOX_ERROR_SIZE / 2];
 
+    if (!migrate && access(settings->sqlite_path, F_OK) != 0) {
+        fail(settings, "there is no such file, and migrating is off: run `farebox migrate`", error);
+        return NULL;
+    }
     if (!sqlite_store_open(settings->sqlite_path, &options, &store, reason, sizeof(reason))) {
         fail(settings, reason, error);
         return NULL;

@@ -110,20 +110,21 @@ static struct kafka_header text_header(const char *name, const char *value)
                                  .has_value = true};
 }
 
-bool outcome_codec_headers(const struct outcome_event *event, const struct outcome_settings *set,
-                           uint8_t *headers, size_t capacity, size_t *len)
+bool outcome_codec_heading(const struct outcome_heading *heading,
+                           const struct outcome_settings *set, uint8_t *headers, size_t capacity,
+                           size_t *len)
 {
     const char *prefix = set->type_prefix == NULL ? OUTCOME_TYPE_PREFIX_DEFAULT : set->type_prefix;
     const char *source = set->source == NULL ? OUTCOME_SOURCE_DEFAULT : set->source;
     char when[TIME_TEXT_SIZE];
-    if (!event_is_valid(event) || !text_fits(prefix, 0, OUTCOME_PREFIX_MAX) ||
-        !text_fits(source, 1, OUTCOME_PREFIX_MAX) || !format_utc(event->occurred_at_ms, when)) {
+    if (heading->type == OUTCOME_NONE || !text_fits(prefix, 0, OUTCOME_PREFIX_MAX) ||
+        !text_fits(source, 1, OUTCOME_PREFIX_MAX) || !format_utc(heading->occurred_at_ms, when)) {
         return false;
     }
     char type[TYPE_TEXT_SIZE];
-    (void)snprintf(type, sizeof(type), "%s%s", prefix, outcome_codec_type_name(event->type));
+    (void)snprintf(type, sizeof(type), "%s%s", prefix, outcome_codec_type_name(heading->type));
     char id[UUID_TEXT_SIZE];
-    uuid_format(&event->payment_id, id);
+    uuid_format(&heading->event_id, id);
 
     struct kafka_header list[HEADER_COUNT_MAX] = {
         text_header(TYPE_HEADER, type),       text_header("id", id),
@@ -132,13 +133,21 @@ bool outcome_codec_headers(const struct outcome_event *event, const struct outco
         text_header("ce_time", when),         text_header("content-type", "application/json"),
     };
     size_t count = HEADER_COUNT_MAX - 1;
-    if (event->traceparent != NULL && event->traceparent[0] != '\0') {
-        if (strlen(event->traceparent) > STORE_TRACEPARENT_MAX) {
+    if (heading->traceparent != NULL && heading->traceparent[0] != '\0') {
+        if (strlen(heading->traceparent) > STORE_TRACEPARENT_MAX) {
             return false;
         }
-        list[count++] = text_header("traceparent", event->traceparent);
+        list[count++] = text_header("traceparent", heading->traceparent);
     }
     return record_headers_encode(list, count, headers, capacity, len);
+}
+
+bool outcome_codec_headers(const struct outcome_event *event, const struct outcome_settings *set,
+                           uint8_t *headers, size_t capacity, size_t *len)
+{
+    const struct outcome_heading heading = {event->type, event->payment_id, event->occurred_at_ms,
+                                            event->traceparent};
+    return event_is_valid(event) && outcome_codec_heading(&heading, set, headers, capacity, len);
 }
 
 static bool copy_text(const json_t *json, char *text, size_t max)

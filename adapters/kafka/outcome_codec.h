@@ -51,6 +51,19 @@ struct outcome_event {
 MUST_USE bool outcome_codec_body(const struct outcome_event *event, char *body, size_t capacity,
                                  size_t *len);
 
+/* What the headers are made of. */
+struct outcome_heading {
+    enum outcome_type type;
+    struct uuid event_id;
+    int64_t occurred_at_ms;
+    const char *traceparent; /* NULL or "": none */
+};
+
+/* Writes the headers of an event whose body is known already; results as below. */
+MUST_USE bool outcome_codec_heading(const struct outcome_heading *heading,
+                                    const struct outcome_settings *set, uint8_t *headers,
+                                    size_t capacity, size_t *len);
+
 /* Writes the headers in record_headers encoding; the same results (OUTCOME_HEADERS_MAX). */
 MUST_USE bool outcome_codec_headers(const struct outcome_event *event,
                                     const struct outcome_settings *set, uint8_t *headers,

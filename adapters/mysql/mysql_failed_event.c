@@ -2,6 +2,8 @@
 #include "mysql_internal.h"
 #include "readable.h"
 
+#include <string.h>
+
 /* The readable key is cut to what Hibernate's column holds. */
 #define KAFKA_KEY_CHARACTERS "255"
 #define PAYLOAD_BYTES        65535
@@ -22,36 +24,50 @@ static uint8_t status_parse(const char *name)
     }
 }
 
-/* What a column of this character set can hold of the expression between the two calls: strict mode
- * refuses the rest, a conversion that is asked for makes it '?'. */
-static void convert_begin(struct sql *sql)
+/* The bytes of the longest characters that a column holds: strict mode refuses the others. */
+static size_t character_max(const char *charset)
 {
-    sql_add(sql, "CONVERT(");
+    if (charset[0] == '\0' || strcmp(charset, "utf8mb4") == 0) {
+        return 4;
+    }
+    return strcmp(charset, "utf8mb3") == 0 || strcmp(charset, "utf8") == 0 ? 3 : 1;
 }
 
-static void convert_end(struct sql *sql, const char *charset)
+static size_t character_len(unsigned char first)
 {
-    sql_add(sql, " USING ");
-    sql_add(sql, charset[0] == '\0' ? "utf8mb4" : charset);
-    sql_add(sql, ")");
+    return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-/* A copy that people can read, cut at a character's end to what a TEXT holds. */
+/* Makes each longer character of valid UTF-8 a '?', in place, and cuts at a character's end. */
+static size_t fit(char *text, size_t len, size_t character, size_t bytes_max)
+{
+    size_t written = 0;
+    for (size_t at = 0; at < len;) {
+        size_t size = character_len((unsigned char)text[at]);
+        size_t kept = size <= character ? size : 1;
+        if (written + kept > bytes_max) {
+            break;
+        }
+        if (size <= character) {
+            memmove(text + written, text + at, size);
+        } else {
+            text[written] = '?';
+        }
+        written += kept;
+        at += size;
+    }
+    return written;
+}
+
+/* A copy that people can read, as far as the old service's column holds it. */
 static void readable_add(struct mysql_store *store, const struct texts *texts, text_id id)
 {
     size_t len = 0;
     const char *bytes = texts_get(texts, id, &len);
     size_t copied = bytes == NULL ? 0 : readable_copy(bytes, len, store->readable);
-    if (copied > PAYLOAD_BYTES) {
-        copied = PAYLOAD_BYTES;
-        while (((unsigned char)store->readable[copied] & 0xC0) == 0x80) {
-            copied--; /* in the middle of a character */
-        }
-    }
-    convert_begin(&store->sql);
+    copied = fit(store->readable, copied, character_max(store->event_charset), PAYLOAD_BYTES);
     sql_add(&store->sql, "_utf8mb4");
     sql_quoted(&store->sql, store->readable, copied);
-    convert_end(&store->sql, store->event_charset);
 }
 
 static void origin_add(struct sql *sql, const struct texts *texts,
@@ -127,7 +143,8 @@ enum step mysql_failed_event_open(struct mysql_store *store, const struct texts 
     return mysql_judge_by_token(store, unit->token, UNIT_DUPLICATE, result);
 }
 
-/* A retry goes to the topic that the record came from. */
+/* A retry goes to the topic that the record came from. What is for people is copied where no
+ * character can be lost. */
 static enum step requeue(struct mysql_store *store, const struct unit *unit)
 {
     struct sql *sql = &store->sql;
@@ -140,13 +157,8 @@ static enum step requeue(struct mysql_store *store, const struct unit *unit)
     sql_add(sql, ", ");
     sql_add(sql, store->local_now);
     sql_add(sql, ", ");
-    convert_begin(sql);
-    sql_add(sql, "kafka_key");
-    convert_end(sql, store->outbox_charset);
-    sql_add(sql, ", ");
-    convert_begin(sql);
-    sql_add(sql, "payload");
-    convert_end(sql, store->outbox_charset);
+    sql_add(sql, strcmp(store->event_charset, store->outbox_charset) == 0 ? "kafka_key, payload"
+                                                                          : "NULL, NULL");
     sql_add(sql, ", 'READY', origin_topic, 1, " SQL_NOW ", record_key, body, headers, origin_at, ");
     sql_uuid_bytes(sql, &unit->as.failed_event.event_id);
     sql_add(sql, ", ");

@@ -105,6 +105,11 @@ static bool row_judge(const struct columns *from, struct texts *texts, const str
         return true;
     }
     bool open = unit->kind == UNIT_PAYMENT_OPEN;
+    struct uuid id;
+    if (open && !cell_uuid(from, COLUMN_PAYMENT_ID, &id)) {
+        result->verdict = UNIT_COLLISION; /* no row of ours, nor one that can be gone on with */
+        return true;
+    }
     result->verdict = (uint8_t)(open ? UNIT_DUPLICATE : UNIT_REFUSED);
     result->has_row = 1;
     return row_read(from, texts, &result->row);

@@ -157,7 +157,10 @@ static bool schema_ready(struct mysql_store *store, char *reason)
         return true;
     }
     if (store->options.migrate) {
-        return mysql_migrate(store, NULL, false, reason, REASON_SIZE);
+        /* A migration takes longer than the server keeps a session that says nothing. */
+        mysql_session_drop(store);
+        return mysql_migrate(store, NULL, false, reason, REASON_SIZE) &&
+               mysql_session_open(store, reason);
     }
     int version = mysql_schema_version(store->db);
     if (version == 0) {

@@ -101,10 +101,13 @@ static void log_print(const struct mariadb_server *server)
 static bool install(const struct mariadb_server *server)
 {
     char data[400];
+    char tmpdir[400];
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->folder);
+    (void)snprintf(tmpdir, sizeof(tmpdir), "--tmpdir=%s", server->folder);
     const char *const arguments[] = {INSTALLER,
                                      "--no-defaults",
                                      data,
+                                     tmpdir,
                                      "--skip-test-db",
                                      "--auth-root-authentication-method=normal",
                                      "--innodb-log-file-size=32M",
@@ -188,12 +191,15 @@ bool mariadb_server_start(struct mariadb_server *server)
     char socket_path[400];
     char pid_file[400];
     char port[40];
+    char tmpdir[400];
     (void)snprintf(data, sizeof(data), "--datadir=%s/data", server->folder);
+    /* A server that starts deletes the temporary tables of all others in its folder for them. */
+    (void)snprintf(tmpdir, sizeof(tmpdir), "--tmpdir=%s", server->folder);
     (void)snprintf(socket_path, sizeof(socket_path), "--socket=%s/s", server->folder);
     (void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/pid", server->folder);
     (void)snprintf(port, sizeof(port), "--port=%u", (unsigned)server->port);
     const char *const arguments[] = {
-        server_path(), "--no-defaults", data, socket_path, pid_file, port, server->flush,
+        server_path(), "--no-defaults", data, tmpdir, socket_path, pid_file, port, server->flush,
         "--bind-address=127.0.0.1", "--user=root", "--skip-name-resolve",
         "--performance-schema=OFF", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
         "--key-buffer-size=1M", "--max-connections=100",

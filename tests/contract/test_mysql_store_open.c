@@ -116,6 +116,64 @@ static void documented_rights_are_enough(void **state)
     assert_int_equal(f->store->ops->purge(f->store, PURGE_OUTBOX_DONE, 0, 1, &deleted), STORE_OK);
 }
 
+static void little_user(struct store_fixture *f, const char *rights)
+{
+    char statements[700];
+    const char *database = mysql_factory_database(f->data);
+    (void)snprintf(statements, sizeof(statements),
+                   "DROP USER IF EXISTS 'one'@'%%', 'one'@'localhost';"
+                   "CREATE USER 'one'@'%%' IDENTIFIED BY 'a', 'one'@'localhost' IDENTIFIED BY 'a';"
+                   "GRANT %s ON %s.* TO 'one'@'%%', 'one'@'localhost'",
+                   rights, database);
+    run(f, statements);
+}
+
+/* Which right is for what: docs/operations.md. */
+static void each_right_that_is_missing_is_named(void **state)
+{
+    struct store_fixture *f = *state;
+    static const struct {
+        const char *rights;
+        const char *words;
+    } works[] = {
+        {"INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX", "SELECT command denied"},
+        {"SELECT, UPDATE, DELETE",
+         "missing: INSERT on payments, INSERT on payment_outbox, INSERT on failed_event, INSERT on "
+         "shedlock"},
+        {"SELECT, INSERT, DELETE",
+         "missing: UPDATE on payments, UPDATE on payment_outbox, UPDATE on failed_event, UPDATE on "
+         "shedlock, UPDATE on farebox_schema"},
+        {"SELECT, INSERT, UPDATE", "missing: DELETE on payment_outbox"}};
+    static const struct {
+        const char *rights;
+        const char *words;
+    } migrates[] = {{"SELECT, INSERT, UPDATE, DELETE, ALTER, INDEX", "CREATE command denied"},
+                    {"SELECT, INSERT, UPDATE, DELETE, CREATE, INDEX", "ALTER command denied"},
+                    {"SELECT, UPDATE, DELETE, CREATE, ALTER, INDEX", "INSERT command denied"}};
+    struct mysql_store_options options = options_of(f);
+    options.user = "one";
+    options.password = "a";
+    options.migrate = false;
+    for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+        little_user(f, works[i].rights);
+        expect_refusal(&options, works[i].words);
+    }
+    little_user(f, "SELECT, INSERT, UPDATE, DELETE");
+    struct store *store = expect_open(&options);
+    store->ops->close(store);
+    options.migrate = true;
+    for (size_t i = 0; i < sizeof(migrates) / sizeof(migrates[0]); i++) {
+        run(f, "DROP TABLE IF EXISTS payments, payment_outbox, failed_event, shedlock,"
+               " farebox_schema");
+        little_user(f, migrates[i].rights);
+        expect_refusal(&options, migrates[i].words);
+    }
+    /* Indexes are added by ALTER TABLE, which asks for no right of theirs here. */
+    little_user(f, "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER");
+    store = expect_open(&options);
+    store->ops->close(store);
+}
+
 /* Cut off at any statement, it may run again from the start. */
 static void migration_that_was_cut_off_is_finished(void **state)
 {
@@ -286,6 +344,7 @@ int main(void)
         SUITE_TEST(server_that_may_lose_commits_is_refused_unless_allowed),
         SUITE_TEST(schema_that_does_not_fit_is_refused),
         SUITE_TEST(documented_rights_are_enough),
+        SUITE_TEST(each_right_that_is_missing_is_named),
         SUITE_TEST(migration_that_was_cut_off_is_finished),
         SUITE_TEST(clock_is_the_servers_in_utc),
         SUITE_TEST(ids_that_the_tables_collation_confuses_collide),

@@ -239,6 +239,17 @@ static void a_store_of_a_newer_version_is_refused_unless_it_says_that_we_can_rea
     farebox_process_stop(&process);
 }
 
+static void a_file_that_is_missing_is_made_by_migrate_where_a_start_may_not(void **state)
+{
+    (void)state;
+    farebox_process_set(&process, "FAREBOX_STORE_MIGRATE", "false");
+    expect_words(NULL, 1, WORDS("FAREBOX_STORE=sqlite:", "run `farebox migrate`"));
+    expect_words("migrate --dry-run", 1, WORDS("--dry-run is for MySQL and MariaDB"));
+    assert_int_equal(farebox_process_run(&process, "migrate"), 0);
+    farebox_process_start(&process);
+    farebox_process_stop(&process);
+}
+
 static void another_programs_database_is_refused_and_left_alone(void **state)
 {
     (void)state;
@@ -281,6 +292,7 @@ int main(void)
         RULE(a_secret_from_a_file_works_and_is_told_nowhere),
         RULE(options_answer_and_exit),
         RULE(a_store_of_a_newer_version_is_refused_unless_it_says_that_we_can_read_it),
+        RULE(a_file_that_is_missing_is_made_by_migrate_where_a_start_may_not),
         RULE(another_programs_database_is_refused_and_left_alone),
         RULE(a_broker_that_is_not_there_is_waited_for_and_said_by_health),
     };

@@ -171,6 +171,49 @@ static void the_relay_asks_for_the_next_page_when_this_one_is_taken(void **state
     assert_false(kit_has(&kit, FX_SCAN));
 }
 
+/* Three rows of one trip, from `first` on, are taken, published in the order of the rows, and DONE.
+ */
+static void three_rows_leave_in_order(int64_t first)
+{
+    union store_row rows[3];
+
+    memset(rows, 0, sizeof(rows));
+    for (int i = 0; i < 3; i++) {
+        rows[i].outbox.row_id = first + i;
+        rows[i].outbox.status = OUTBOX_READY;
+        rows[i].outbox.topic = kit_text(&kit, "payment_events");
+        rows[i].outbox.key = kit_text(&kit, "trip-1");
+        rows[i].outbox.has_key = 1;
+    }
+    kit_pass(&kit, 1000);
+    page(SCAN_OUTBOX_DUE, rows, 3);
+    kit_commit(&kit, UNIT_APPLIED);
+    assert_false(kit_has(&kit, FX_SUBMIT)); /* one lane took them all */
+    for (int i = 0; i < 3; i++) {
+        struct effect publish = kit_take(&kit, FX_PUBLISH);
+
+        assert_int_equal(engine_outbox(kit.engine, publish.slot)->row_id, first + i);
+        rows[i].outbox.row_id = publish.slot;
+    }
+    for (int i = 0; i < 3; i++) {
+        kit_published(&kit, PUBLISH_OUTBOX, (uint32_t)rows[i].outbox.row_id, PUBLISH_DELIVERED);
+        kit_commit(&kit, UNIT_APPLIED);
+    }
+}
+
+/* Twice, so that the slots of the second page go round the end of the table. */
+static void rows_of_one_key_are_published_in_their_order(void **state)
+{
+    struct engine_limits limits = kit.limits;
+
+    (void)state;
+    limits.lanes = 2;
+    kit_close(&kit);
+    kit_open(&kit, &limits, NULL);
+    three_rows_leave_in_order(11);
+    three_rows_leave_in_order(21);
+}
+
 static void trap_13_an_outage_opens_the_breaker_and_no_record_dies_of_it(void **state)
 {
     struct upstream_answer trouble = {.kind = UPSTREAM_TROUBLE};
@@ -414,6 +457,7 @@ int main(void)
         STORY(the_rescue_goes_on_with_the_next_page_while_rows_are_inspected),
         STORY(the_relay_takes_what_others_left_and_marks_it_done),
         STORY(the_relay_asks_for_the_next_page_when_this_one_is_taken),
+        STORY(rows_of_one_key_are_published_in_their_order),
         STORY(trap_13_an_outage_opens_the_breaker_and_no_record_dies_of_it),
         STORY(trouble_of_one_record_alone_makes_it_a_dead_letter),
         STORY(refused_credentials_open_the_breaker_and_look_ups_probe_it),
