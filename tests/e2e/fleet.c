@@ -283,7 +283,7 @@ static void take_database_away(struct fleet *fleet)
 {
     int32_t outage = fleet->outages++;
     count_unfinished(fleet);
-    assert_true(fleet->database_stop(outage, outage % 2 == 1));
+    assert_true(fleet->database_stop(outage, outage % 2 == 0));
     fleet_pause(fleet, 200 + fleet_draw(fleet, 1000));
     if (fleet_draw(fleet, 2) == 0) {
         fleet_kill(fleet, fleet_draw(fleet, FLEET_SIZE), 0);

@@ -53,7 +53,7 @@ static bool server_stop(int32_t outage, bool is_kill)
     if (holder != NULL) {
         fleet_pause(&fleet, 300);
     }
-    if (holder != NULL && outage % 4 == 1) {
+    if (holder != NULL && outage % 4 == 2) {
         mysql_close(holder);
         process_pause(fleet_draw(&fleet, 4));
         holder = NULL;
