@@ -9,17 +9,23 @@
 
 #include "http_client.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define SUPERVISOR_MS 500 /* between an end and the next start */
 #define LOOK_MS       5
 /* A load that is over before it is disturbed is no test, but must not stop it either. */
 #define LOAD_WAIT_MS 4000
+
+/* Of a round; before them one for each member: its kill. */
+enum { STEP_OUTAGE = FLEET_SIZE, STEP_FREEZE, STEPS };
 
 static const char payments[] = "SELECT count(*) FROM payments";
 static const char unfinished[] =
@@ -278,6 +284,27 @@ void fleet_kill(struct fleet *fleet, uint32_t number, int64_t restart_ms)
     count_unfinished(fleet);
 }
 
+/* SIGSTOP for longer than its claims and its membership last: what it then wakes up with is late.
+ * Not within a call of the PG, which would stop it for all. */
+static void freeze(struct fleet *fleet, uint32_t number)
+{
+    struct fleet_member *member = &fleet->members[number];
+    int status = 0;
+    while (!member->has_started) {
+        fleet_pause(fleet, LOOK_MS);
+    }
+    int ledger = open(fleet->members[0].process.ledger, O_RDONLY | O_CLOEXEC);
+    assert_true(ledger >= 0 && flock(ledger, LOCK_EX) == 0);
+    farebox_process_signal(&member->process, SIGSTOP);
+    assert_int_equal(waitpid(member->process.pid, &status, WUNTRACED), member->process.pid);
+    assert_true(WIFSTOPPED(status));
+    (void)close(ledger);
+    fleet->freezes++;
+    count_unfinished(fleet);
+    fleet_pause(fleet, 4000 + fleet_draw(fleet, 2000));
+    farebox_process_signal(&member->process, SIGCONT);
+}
+
 /* Every other time a process is killed meanwhile, and starts where there is no database. */
 static void take_database_away(struct fleet *fleet)
 {
@@ -314,18 +341,20 @@ static void shuffle(struct fleet *fleet, uint32_t *order, uint32_t count)
 
 void fleet_trouble(struct fleet *fleet, int32_t rounds, int32_t trips)
 {
-    int32_t steps = rounds * (FLEET_SIZE + 1);
+    int32_t steps = rounds * STEPS;
     for (int32_t round = 0; round < rounds; round++) {
-        uint32_t order[FLEET_SIZE + 1];
-        for (uint32_t i = 0; i <= FLEET_SIZE; i++) {
+        uint32_t order[STEPS];
+        for (uint32_t i = 0; i < STEPS; i++) {
             order[i] = i;
         }
-        shuffle(fleet, order, FLEET_SIZE + 1);
-        for (int32_t i = 0; i <= FLEET_SIZE; i++) {
-            int32_t step = round * (FLEET_SIZE + 1) + i;
+        shuffle(fleet, order, STEPS);
+        for (int32_t i = 0; i < STEPS; i++) {
+            int32_t step = round * STEPS + i;
             load(fleet, trips * (step + 1) / steps - trips * step / steps);
-            if (order[i] == FLEET_SIZE) {
+            if (order[i] == STEP_OUTAGE) {
                 take_database_away(fleet);
+            } else if (order[i] == STEP_FREEZE) {
+                freeze(fleet, fleet_draw(fleet, FLEET_SIZE));
             } else {
                 fleet_kill(fleet, order[i], fleet_draw(fleet, 1500));
             }
@@ -367,9 +396,10 @@ static void print_what_happened(const struct fleet *fleet, const struct audit_fi
         print_message(" member %u killed %d times;", (unsigned)i, (int)fleet->members[i].kills);
         in_vain += fleet->members[i].starts_in_vain;
     }
-    print_message(" %d outages of the database; %d starts without one; %" PRId64
-                  " payments met in the middle\n",
-                  (int)fleet->outages, (int)in_vain, fleet->unfinished);
+    print_message(
+        " %d frozen for seconds; %d outages of the database; %d starts without one; %" PRId64
+        " payments met in the middle\n",
+        (int)fleet->freezes, (int)fleet->outages, (int)in_vain, fleet->unfinished);
     print_message("%" PRIu32 " COMPLETED, %" PRIu32 " FAILED, %" PRIu32 " for an operator; %" PRId64
                   " KRW captured, %" PRId64 " refunded; %" PRIu32 " events, %" PRIu32
                   " dead letters\n",

@@ -36,8 +36,9 @@ struct fleet {
     struct trip_sender sender;
     struct farebox_audit audit;
     uint64_t random_state;
-    int32_t trips;               /* sent */
-    int32_t duplicates;          /* sent besides */
+    int32_t trips;      /* sent */
+    int32_t duplicates; /* sent besides */
+    int32_t freezes;
     int32_t outages;             /* of the database, or of one of its nodes */
     int64_t unfinished;          /* payments that kills and outages met in the middle */
     int64_t sums[FLEET_METRICS]; /* of lifetimes that have ended; see fleet_kill() */
@@ -84,9 +85,10 @@ void fleet_fail(struct fleet *fleet, const char *what);
 void fleet_kill(struct fleet *fleet, uint32_t member, int64_t restart_ms);
 
 /*
- * Rounds of trouble under load. In each, every process is killed once and the database is taken
- * away once (by SIGTERM or SIGKILL in turn), in any order; before each of that some of the trips
- * are sent, and some of their payments have begun.
+ * Rounds of trouble under load. In each, every process is killed once, one is frozen until others
+ * have taken over its payments, and the database is taken away once (by SIGKILL or SIGTERM in turn;
+ * every other time a process is killed meanwhile), in any order; before each of that some of the
+ * trips are sent, and some of their payments have begun.
  */
 void fleet_trouble(struct fleet *fleet, int32_t rounds, int32_t trips);
 

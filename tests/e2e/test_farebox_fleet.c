@@ -6,8 +6,8 @@
  *
  * The long form, about a quarter of an hour:
  *   FAREBOX_E2E_TRIPS=10000 FAREBOX_E2E_ROUNDS=10 FAREBOX_E2E_OUTAGE_S=60 test_farebox_fleet
- * In each round every process is killed once and the database is stopped once. FAREBOX_E2E_SEED=N:
- * at other instants.
+ * In each round every process is killed once, one is frozen for seconds, and the database is
+ * stopped once. FAREBOX_E2E_SEED=N: at other instants.
  */
 #include <setjmp.h>
 #include <stdarg.h>
