@@ -66,7 +66,8 @@ static void node_that_was_second_aborts_and_finds_itself_refused(void **state)
 {
     struct store_fixture *f = *state;
     static struct submission s;
-    struct payment_row images[2] = {mysql_kit_opened(f, "trip-1", 1), mysql_kit_opened(f, "trip-2", 2)};
+    struct payment_row images[2] = {mysql_kit_opened(f, "trip-1", 1),
+                                    mysql_kit_opened(f, "trip-2", 2)};
     struct unit first = mysql_kit_completion(f, &images[0], 501);
     MYSQL *holder = root_open(f, 1);
     MYSQL *blocker = root_open(f, 1);
@@ -85,7 +86,8 @@ static void node_that_was_second_aborts_and_finds_itself_refused(void **state)
     mysql_kit_run(other, "INSERT INTO queue VALUES (1)");
     suite_expect(f, &first, UNIT_APPLIED);
     mysql_kit_run(blocker, "ROLLBACK");
-    mysql_kit_wait_for(holder, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'COMMIT%'");
+    mysql_kit_wait_for(
+        holder, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'COMMIT%'");
     mysql_kit_run(holder, "BACKUP STAGE END");
     assert_int_equal(pthread_join(s.thread, NULL), 0);
     assert_int_equal(s.outcome, BATCH_ABORTED);
@@ -158,7 +160,8 @@ static void node_without_the_others_is_not_ready(void **state)
     MYSQL *root = root_open(f, 0);
     galera_cluster_stop(&cluster, 1, true);
     galera_cluster_stop(&cluster, 2, true);
-    for (int i = 0; i < MYSQL_KIT_TRIES_MAX && mysql_factory_notices[MYSQL_NOTICE_NOT_READY] == 0; i++) {
+    for (int i = 0; i < MYSQL_KIT_TRIES_MAX && mysql_factory_notices[MYSQL_NOTICE_NOT_READY] == 0;
+         i++) {
         assert_int_not_equal(submit(f->store, f, &unit, &result), BATCH_COMMITTED);
         mysql_kit_nap();
     }
