@@ -131,6 +131,14 @@ void fleet_send(struct fleet *fleet, int32_t trips)
     trip_sender_flush(&fleet->sender);
 }
 
+void fleet_send_again(struct fleet *fleet, int32_t trips)
+{
+    for (int32_t i = 0; i < trips; i++) {
+        send_one(fleet, i);
+    }
+    trip_sender_flush(&fleet->sender);
+}
+
 /* The value in a line "name value"; 0 where there is none. */
 static int64_t metric_of(const char *text, const char *name)
 {

@@ -65,6 +65,9 @@ int64_t fleet_number(const char *name, int64_t otherwise);
  * earlier one, to any partition. */
 void fleet_send(struct fleet *fleet, int32_t trips);
 
+/* Sends the first trips once more. */
+void fleet_send_again(struct fleet *fleet, int32_t trips);
+
 /* Starts all, and waits until they serve and have partitions. */
 void fleet_start(struct fleet *fleet);
 /* SIGTERM to all, one after the other, exit status 0. */
