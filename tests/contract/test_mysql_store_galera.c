@@ -131,6 +131,44 @@ static void node_that_is_behind_refuses_nothing(void **state)
     mysql_close(holder);
 }
 
+/*
+ * The node dies after its COMMIT was certified, so the others have it, and before it answered. It
+ * comes back with it; sent again, the units find their tokens.
+ */
+static void commit_of_a_node_that_died_is_found_when_it_is_back(void **state)
+{
+    struct store_fixture *f = *state;
+    static struct submission s;
+    struct payment_row images[2] = {mysql_kit_opened(f, "trip-1", 1),
+                                    mysql_kit_opened(f, "trip-2", 2)};
+    MYSQL *holder = root_open(f, 1);
+    MYSQL *other = root_open(f, 0);
+    s = (struct submission){.store = store_at(f, 1), .fixture = f};
+    s.units[0] = mysql_kit_completion(f, &images[0], 501);
+    s.units[1] = mysql_kit_completion(f, &images[1], 502);
+    mysql_kit_run(holder, "BACKUP STAGE START");
+    mysql_kit_run(holder, "BACKUP STAGE BLOCK_COMMIT");
+    assert_int_equal(pthread_create(&s.thread, NULL, submission_run, &s), 0);
+    mysql_kit_wait_for(other, "SELECT COUNT(*) FROM payments WHERE status = 'COMPLETED'");
+    galera_cluster_stop(&cluster, 1, true);
+    assert_int_equal(pthread_join(s.thread, NULL), 0);
+    assert_int_equal(s.outcome, BATCH_UNKNOWN);
+    assert_int_equal(mysql_factory_notices[MYSQL_NOTICE_UNKNOWN_COMMIT], 1);
+    assert_true(galera_cluster_start(&cluster, 1));
+    for (int i = 0; i < MYSQL_KIT_TRIES_MAX && s.outcome != BATCH_COMMITTED; i++) {
+        (void)submission_run(&s);
+        mysql_kit_nap();
+    }
+    assert_int_equal(s.outcome, BATCH_COMMITTED);
+    assert_int_equal(s.results[0].verdict, UNIT_APPLIED);
+    assert_int_equal(s.results[1].verdict, UNIT_APPLIED);
+    assert_int_equal(suite_read(f, "trip-1").row.epoch, 2);
+    mysql_kit_assert_outbox_count(f, 2);
+    s.store->ops->close(s.store);
+    mysql_close(other);
+    mysql_close(holder);
+}
+
 /* Two nodes insert the same trip, or take the same lease: one of them is first. */
 static void trip_and_lease_are_taken_once_by_two_nodes(void **state)
 {
@@ -203,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(node_that_was_second_aborts_and_finds_itself_refused),
         SUITE_TEST(node_that_is_behind_refuses_nothing),
+        SUITE_TEST(commit_of_a_node_that_died_is_found_when_it_is_back),
         SUITE_TEST(trip_and_lease_are_taken_once_by_two_nodes),
         SUITE_TEST(node_without_the_others_is_not_ready),
     };
