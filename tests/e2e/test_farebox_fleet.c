@@ -4,7 +4,7 @@
  * payment_events are held against one another. And an outage of the database that nobody has to
  * mend anything after.
  *
- * The long form, about a quarter of an hour:
+ * The long form, five minutes or more:
  *   FAREBOX_E2E_TRIPS=10000 FAREBOX_E2E_ROUNDS=10 FAREBOX_E2E_OUTAGE_S=60 test_farebox_fleet
  * In each round every process is killed once, one is frozen for seconds, and the database is
  * stopped once. FAREBOX_E2E_SEED=N: at other instants.
