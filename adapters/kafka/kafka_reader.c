@@ -16,6 +16,7 @@ struct reader {
     struct kafka_base base; /* first: see kafka_conf.h */
     rd_kafka_t *rk;
     const char *topic;
+    const char *group;
     struct partition_range *ranges;
     int partitions;
     int64_t deadline_ms;
@@ -29,8 +30,8 @@ static bool open_reader(struct reader *reader, const struct kafka_client_setting
     if (conf == NULL) {
         return false;
     }
-    /* A group's name is demanded, but no group is ever joined or committed to. */
-    if (!kafka_conf_set(conf, "group.id", "farebox-reader", reader->error) ||
+    /* No group is ever joined or committed to. */
+    if (!kafka_conf_set(conf, "group.id", reader->group, reader->error) ||
         !kafka_conf_set(conf, "enable.auto.commit", "false", reader->error) ||
         !kafka_conf_set(conf, "auto.offset.reset", "earliest", reader->error) ||
         !kafka_conf_set_number(conf, "fetch.wait.max.ms", FETCH_WAIT_MS, reader->error)) {
@@ -77,8 +78,8 @@ static bool count_partitions(struct reader *reader)
     return true;
 }
 
-/* Where each partition begins and ends now; assigns those that hold something. */
-static bool find_ranges(struct reader *reader, rd_kafka_topic_partition_list_t *list)
+/* Where each partition begins and ends now. */
+static bool find_ranges(struct reader *reader)
 {
     reader->ranges = calloc((size_t)reader->partitions, sizeof(reader->ranges[0]));
     if (reader->ranges == NULL) {
@@ -92,11 +93,22 @@ static bool find_ranges(struct reader *reader, rd_kafka_topic_partition_list_t *
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             return fail(reader, err);
         }
-        if (range->next < range->end) {
-            rd_kafka_topic_partition_list_add(list, reader->topic, i)->offset = range->next;
+    }
+    return true;
+}
+
+/* Assigns the partitions that hold something. */
+static bool assign(struct reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    for (int i = 0; i < reader->partitions; i++) {
+        if (reader->ranges[i].next < reader->ranges[i].end) {
+            rd_kafka_topic_partition_list_add(list, reader->topic, i)->offset =
+                reader->ranges[i].next;
         }
     }
     rd_kafka_resp_err_t err = rd_kafka_assign(reader->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || fail(reader, err);
 }
 
@@ -138,26 +150,72 @@ static int64_t read_all(struct reader *reader, kafka_reader_fn *on_record, void 
     return count;
 }
 
+/* Moves each partition's range to where the group goes on. */
+static bool find_committed(struct reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    for (int i = 0; i < reader->partitions; i++) {
+        rd_kafka_topic_partition_list_add(list, reader->topic, i);
+    }
+    rd_kafka_resp_err_t err =
+        rd_kafka_committed(reader->rk, list, kafka_conf_left_ms(reader->deadline_ms, INT32_MAX));
+    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        const rd_kafka_topic_partition_t *found = &list->elems[i];
+        struct partition_range *range = &reader->ranges[found->partition];
+        err = found->err;
+        range->next = found->offset > range->next ? found->offset : range->next;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR || fail(reader, err);
+}
+
+static bool reader_begin(struct reader *reader, const struct kafka_client_settings *settings)
+{
+    if (!kafka_conf_base_init(&reader->base)) {
+        return fail(reader, RD_KAFKA_RESP_ERR__FAIL);
+    }
+    return open_reader(reader, settings) && count_partitions(reader) && find_ranges(reader);
+}
+
+static void reader_end(struct reader *reader)
+{
+    if (reader->rk != NULL) {
+        rd_kafka_destroy_flags(reader->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    kafka_conf_base_clear(&reader->base);
+    free(reader->ranges);
+}
+
 int64_t kafka_reader_read(const struct kafka_client_settings *settings, const char *topic,
                           kafka_reader_fn *on_record, void *context, int timeout_ms,
                           char error[KAFKA_ERROR_TEXT_SIZE])
 {
-    struct reader reader = {
-        .topic = topic, .deadline_ms = kafka_conf_clock_ms() + timeout_ms, .error = error};
-    if (!kafka_conf_base_init(&reader.base)) {
-        (void)fail(&reader, RD_KAFKA_RESP_ERR__FAIL);
-        return -1;
-    }
+    struct reader reader = {.topic = topic,
+                            .group = "farebox-reader",
+                            .deadline_ms = kafka_conf_clock_ms() + timeout_ms,
+                            .error = error};
     int64_t count = -1;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    if (open_reader(&reader, settings) && count_partitions(&reader) && find_ranges(&reader, list)) {
+    if (reader_begin(&reader, settings) && assign(&reader)) {
         count = read_all(&reader, on_record, context);
     }
-    rd_kafka_topic_partition_list_destroy(list);
-    if (reader.rk != NULL) {
-        rd_kafka_destroy_flags(reader.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    }
-    kafka_conf_base_clear(&reader.base);
-    free(reader.ranges);
+    reader_end(&reader);
     return count;
+}
+
+int64_t kafka_reader_lag(const struct kafka_client_settings *settings, const char *topic,
+                         const char *group, int timeout_ms, char error[KAFKA_ERROR_TEXT_SIZE])
+{
+    struct reader reader = {.topic = topic,
+                            .group = group,
+                            .deadline_ms = kafka_conf_clock_ms() + timeout_ms,
+                            .error = error};
+    int64_t lag = -1;
+    if (reader_begin(&reader, settings) && find_committed(&reader)) {
+        lag = 0;
+        for (int i = 0; i < reader.partitions; i++) {
+            lag += reader.ranges[i].end - reader.ranges[i].next;
+        }
+    }
+    reader_end(&reader);
+    return lag;
 }

@@ -1,5 +1,5 @@
 /*
- * kafka_reader.h - reads what a topic holds now, without a group: for auditors, the demo, tests.
+ * kafka_reader.h - what a topic holds now, and how far a group is: for auditors, the demo, tests.
  */
 #ifndef FAREBOX_KAFKA_READER_H
 #define FAREBOX_KAFKA_READER_H
@@ -18,5 +18,14 @@ typedef void kafka_reader_fn(void *context, const struct kafka_record *record);
 MUST_USE int64_t kafka_reader_read(const struct kafka_client_settings *settings, const char *topic,
                                    kafka_reader_fn *on_record, void *context, int timeout_ms,
                                    char error[KAFKA_ERROR_TEXT_SIZE]);
+
+/*
+ * Offsets between what `group` has committed and the ends of the topic's partitions, all together;
+ * a partition of which nothing is committed counts from its beginning. Blocks, and fails with -1
+ * and why in `error`, as above.
+ */
+MUST_USE int64_t kafka_reader_lag(const struct kafka_client_settings *settings, const char *topic,
+                                  const char *group, int timeout_ms,
+                                  char error[KAFKA_ERROR_TEXT_SIZE]);
 
 #endif

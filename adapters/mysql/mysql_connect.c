@@ -88,6 +88,27 @@ static bool session_configure(MYSQL *db, const struct mysql_store *store, char *
     return true;
 }
 
+/*
+ * On a Galera node a transaction, and a read, begins with all that was committed on any node
+ * before: one that is behind would refuse what is ours, as its rows are old. Other servers do not
+ * know the setting, or have the cluster off.
+ */
+static bool galera_configure(MYSQL *db, char *reason)
+{
+    MYSQL_RES *result = NULL;
+    if (mysql_query(db, "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'") != 0 ||
+        (result = mysql_store_result(db)) == NULL) {
+        return fail(db, "does not tell its settings", reason);
+    }
+    struct columns row;
+    bool is_node = columns_next(result, &row) && strcmp(cell_name(&row, 1), "ON") == 0;
+    mysql_free_result(result);
+    if (is_node && mysql_query(db, "SET SESSION wsrep_sync_wait = 1") != 0) {
+        return fail(db, "refuses a setting of the session", reason);
+    }
+    return true;
+}
+
 /* MariaDB 10.6 and MySQL 8.0 have what Farebox needs. */
 static bool version_check(MYSQL *db, char *reason)
 {
@@ -158,7 +179,8 @@ MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned read_time
                            store->options.port, NULL, 0) == NULL) {
         (void)fail(db, "cannot be used", reason);
     } else {
-        opened = server_check(db, store, reason) && session_configure(db, store, reason);
+        opened = server_check(db, store, reason) && session_configure(db, store, reason) &&
+                 galera_configure(db, reason);
     }
     if (!opened) {
         mysql_close(db);

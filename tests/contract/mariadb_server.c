@@ -44,7 +44,7 @@ bool mariadb_server_is_there(void)
 }
 
 /* Free a moment ago, which is the best that can be had without handing over the socket. */
-static uint16_t free_port(void)
+uint16_t mariadb_server_free_port(void)
 {
     int socket_fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -185,7 +185,10 @@ static bool answers(struct mariadb_server *server)
     return false;
 }
 
-bool mariadb_server_start(struct mariadb_server *server)
+#define ARGUMENTS_MAX 48
+
+/* `option` NULL: none. */
+static pid_t spawn_server(const struct mariadb_server *server, const char *option)
 {
     char data[400];
     char socket_path[400];
@@ -198,7 +201,7 @@ bool mariadb_server_start(struct mariadb_server *server)
     (void)snprintf(socket_path, sizeof(socket_path), "--socket=%s/s", server->folder);
     (void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/pid", server->folder);
     (void)snprintf(port, sizeof(port), "--port=%u", (unsigned)server->port);
-    const char *const arguments[] = {
+    const char *const first[] = {
         server_path(), "--no-defaults", data, tmpdir, socket_path, pid_file, port, server->flush,
         "--bind-address=127.0.0.1", "--user=root", "--skip-name-resolve",
         "--performance-schema=OFF", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
@@ -206,9 +209,29 @@ bool mariadb_server_start(struct mariadb_server *server)
         /* What Farebox must not depend on: a loose collation and
          * another time zone as the server's defaults. */
         "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
-        "--default-time-zone=+09:00", server->more[0], server->more[1], server->more[2],
-        server->more[3], NULL};
-    server->pid = spawn(server, arguments);
+        "--default-time-zone=+09:00"};
+    const char *arguments[ARGUMENTS_MAX] = {NULL};
+    size_t count = sizeof(first) / sizeof(first[0]);
+    memcpy(arguments, first, sizeof(first));
+    for (size_t i = 0; server->options != NULL && server->options[i] != NULL; i++) {
+        invariant(count < ARGUMENTS_MAX - 2);
+        arguments[count++] = server->options[i];
+    }
+    arguments[count] = option;
+    return spawn(server, arguments);
+}
+
+bool mariadb_server_run_once(const struct mariadb_server *server, const char *option)
+{
+    pid_t pid = spawn_server(server, option);
+    int status = -1;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
+bool mariadb_server_start(struct mariadb_server *server)
+{
+    server->pid = spawn_server(server, NULL);
     if (server->pid > 0 && answers(server)) {
         return true;
     }
@@ -248,7 +271,7 @@ bool mariadb_server_open(struct mariadb_server *server, bool durable)
     bool started = false;
     bool installed = install(server);
     for (int i = 0; i < PORT_TRIES_MAX && installed && !started; i++) {
-        server->port = free_port();
+        server->port = mariadb_server_free_port();
         started = mariadb_server_start(server);
     }
     if (!installed) {

@@ -16,14 +16,15 @@
 /* May do everything, on every database. */
 #define MARIADB_ROOT "root"
 
-#define MARIADB_MORE 4
 
 struct mariadb_server {
     char folder[300];
     uint16_t port;
-    pid_t pid;                          /* 0: not running */
-    char flush[60];                     /* innodb_flush_log_at_trx_commit */
-    const char *more[MARIADB_MORE + 1]; /* more options of the next start, up to a NULL */
+    pid_t pid;      /* 0: not running */
+    char flush[60]; /* innodb_flush_log_at_trx_commit */
+    /* Options of the next start that win over the small ones of tests, NULL at the end; NULL: none.
+     * The caller's. */
+    const char *const *options;
 };
 
 /* True where the server's programs are installed; otherwise the reason is printed. */
@@ -40,6 +41,13 @@ void mariadb_server_close(struct mariadb_server *server);
 void mariadb_server_stop(struct mariadb_server *server, bool kill_it);
 /* Starts it again, on the same port. */
 MUST_USE bool mariadb_server_start(struct mariadb_server *server);
+
+/* Runs the server with one more option that makes it end by itself; false: it failed. What it
+ * prints is appended to the file `log` of its folder, as always. */
+MUST_USE bool mariadb_server_run_once(const struct mariadb_server *server, const char *option);
+
+/* A port of the loopback that was free a moment ago. */
+uint16_t mariadb_server_free_port(void);
 
 /* Runs statements as root, each ended by a semicolon; false prints the error. */
 bool mariadb_server_run(const struct mariadb_server *server, const char *database,

@@ -23,18 +23,17 @@ static const char *path_of(enum path path)
 /* The server with this certificate; NULL: without TLS. */
 static bool server_start(const char *certificate)
 {
-    static char options[3][PATH_SIZE];
+    static char texts[3][PATH_SIZE];
+    static const char *const without[] = {"--skip-ssl", NULL};
+    static const char *const with[] = {texts[0], texts[1], texts[2], NULL};
     struct mariadb_server *server = &mysql_factory_server;
     mariadb_server_stop(server, false);
-    server->more[0] = "--skip-ssl";
-    server->more[1] = NULL;
+    server->options = without;
     if (certificate != NULL) {
-        (void)snprintf(options[0], PATH_SIZE, "--ssl-ca=%s/authority.pem", server->folder);
-        (void)snprintf(options[1], PATH_SIZE, "--ssl-cert=%s/%s.pem", server->folder, certificate);
-        (void)snprintf(options[2], PATH_SIZE, "--ssl-key=%s/%s.key", server->folder, certificate);
-        for (int i = 0; i < 3; i++) {
-            server->more[i] = options[i];
-        }
+        (void)snprintf(texts[0], PATH_SIZE, "--ssl-ca=%s/authority.pem", server->folder);
+        (void)snprintf(texts[1], PATH_SIZE, "--ssl-cert=%s/%s.pem", server->folder, certificate);
+        (void)snprintf(texts[2], PATH_SIZE, "--ssl-key=%s/%s.key", server->folder, certificate);
+        server->options = with;
     }
     return mariadb_server_start(server);
 }

@@ -11,12 +11,10 @@
 #include "outcome_codec.h"
 #include "payment_id.h"
 #include "pg_file.h"
-#include "sqlite_store.h"
 #include "trip_sender.h"
 #include "upstream_fake.h"
 
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +30,16 @@
 void farebox_audit_init(struct farebox_audit *audit, const char *store, const char *ledger,
                         const char *bootstrap)
 {
-    *audit = (struct farebox_audit){.store = store, .ledger = ledger, .bootstrap = bootstrap};
+    *audit = (struct farebox_audit){
+        .source = &audit_source_sqlite, .where = store, .ledger = ledger, .bootstrap = bootstrap};
+}
+
+void farebox_audit_init_mysql(struct farebox_audit *audit,
+                              const struct mysql_store_options *database, const char *ledger,
+                              const char *bootstrap)
+{
+    *audit = (struct farebox_audit){
+        .source = &audit_source_mysql, .where = database, .ledger = ledger, .bootstrap = bootstrap};
 }
 
 void farebox_audit_clear(struct farebox_audit *audit)
@@ -85,24 +92,18 @@ static struct audit_subject *find_subject(struct farebox_audit *audit, const cha
                                        sizeof(audit->subjects[0]), compare_subjects);
 }
 
-static int64_t unix_ms(void *context)
+static int64_t unix_ms(void)
 {
     struct timespec now;
-    (void)context;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void read_rows(struct farebox_audit *audit)
 {
-    const struct sqlite_store_options options = {.now_ms = unix_ms, .busy_timeout_ms = 10000};
-    struct store *store = NULL;
-    char error[600];
+    struct store *store = audit->source->open(audit->where);
     void *block = malloc(texts_size(TEXTS, TEXT_BYTES));
     assert_non_null(block);
-    if (!sqlite_store_open(audit->store, &options, &store, error, sizeof(error))) {
-        fail_msg("%s", error);
-    }
     for (size_t i = 0; i < audit->count; i++) {
         struct audit_subject *subject = &audit->subjects[i];
         struct texts *texts = texts_init(block, TEXTS, TEXT_BYTES);
@@ -161,7 +162,7 @@ static void read_ledger(struct farebox_audit *audit, struct audit_findings *find
     if (pg_file_open(&options, &file, message) != PG_FILE_OK) {
         fail_msg("%s", message);
     }
-    pg_file_advance(file, unix_ms(NULL));
+    pg_file_advance(file, unix_ms());
     const struct pg_ledger *ledger = pg_fake_ledger_view(pg_file_fake(file));
     add_totals(audit, ledger);
     findings->strangers += count_strange_money(audit, ledger);
@@ -304,19 +305,7 @@ void farebox_audit_expect(struct farebox_audit *audit, bool settled,
 
 int64_t farebox_audit_count(const struct farebox_audit *audit, const char *query)
 {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *statement = NULL;
-    int64_t count = -1;
-    /* Not read-only: the first reader of a WAL file after a kill has to recover it. */
-    if (sqlite3_open_v2(audit->store, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-        sqlite3_busy_timeout(db, 10000) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, query, -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW) {
-        count = sqlite3_column_int64(statement, 0);
-    }
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return count;
+    return audit->source->count(audit->where, query);
 }
 
 bool farebox_audit_await(const struct farebox_audit *audit, const char *query, int64_t least,

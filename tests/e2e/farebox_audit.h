@@ -1,7 +1,7 @@
 /*
- * farebox_audit.h - holds what a real farebox left behind against one another: the SQLite file,
- * the fake PG's ledger, payment_events and the dead letters, trip by trip, through the auditor of
- * fakes/auditor.h.
+ * farebox_audit.h - holds what a real farebox left behind against one another: the tables (SQLite's
+ * or a server's), the fake PG's ledger, payment_events and the dead letters, trip by trip, through
+ * the auditor of fakes/auditor.h.
  *
  * The subjects are the trips that a test sent and that must become payments. Whatever else is in
  * the files (a payment, an order, an event of another trip) is a violation too.
@@ -12,6 +12,7 @@
 #define FAREBOX_TEST_FAREBOX_AUDIT_H
 
 #include "auditor.h"
+#include "farebox_audit_source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ struct audit_subject {
 };
 
 struct farebox_audit {
-    const char *store;
+    const struct audit_source *source; /* reads the tables ... */
+    const void *where;                 /* ... which are here */
     const char *ledger;
     const char *bootstrap;
     struct audit_subject *subjects;
@@ -58,9 +60,13 @@ struct audit_findings {
     char first[600]; /* the first violation, for people */
 };
 
-/* Paths and texts are borrowed. */
+/* The store is a SQLite file, or a database of MySQL or MariaDB. Paths, texts and options are
+ * borrowed. */
 void farebox_audit_init(struct farebox_audit *audit, const char *store, const char *ledger,
                         const char *bootstrap);
+void farebox_audit_init_mysql(struct farebox_audit *audit,
+                              const struct mysql_store_options *database, const char *ledger,
+                              const char *bootstrap);
 void farebox_audit_clear(struct farebox_audit *audit);
 
 /* Adds a trip that must become a payment; the fare is what the fake pricing says of it. */

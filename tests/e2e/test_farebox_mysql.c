@@ -182,18 +182,17 @@ static void each_lane_has_a_connection_of_its_own(void **state)
 static void certificate_of_the_settings_is_shown_to_the_server(void **state)
 {
     (void)state;
-    static char options[3][500];
+    static char texts[3][500];
+    static const char *const options[] = {texts[0], texts[1], texts[2], NULL};
     char command[500];
     (void)snprintf(command, sizeof(command), "tests/contract/make_certificates.sh %s",
                    server.folder);
     assert_int_equal(system(command), 0);
     mariadb_server_stop(&server, false);
-    (void)snprintf(options[0], sizeof(options[0]), "--ssl-ca=%s/authority.pem", server.folder);
-    (void)snprintf(options[1], sizeof(options[1]), "--ssl-cert=%s/server.pem", server.folder);
-    (void)snprintf(options[2], sizeof(options[2]), "--ssl-key=%s/server.key", server.folder);
-    for (int i = 0; i < 3; i++) {
-        server.more[i] = options[i];
-    }
+    (void)snprintf(texts[0], sizeof(texts[0]), "--ssl-ca=%s/authority.pem", server.folder);
+    (void)snprintf(texts[1], sizeof(texts[1]), "--ssl-cert=%s/server.pem", server.folder);
+    (void)snprintf(texts[2], sizeof(texts[2]), "--ssl-key=%s/server.key", server.folder);
+    server.options = options;
     assert_true(mariadb_server_start(&server));
     assert_true(mariadb_server_run(&server, NULL,
                                    "ALTER USER '" MARIADB_USER "'@'%' REQUIRE X509;"

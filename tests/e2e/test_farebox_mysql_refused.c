@@ -146,18 +146,18 @@ static void migration_of_a_process_that_was_killed_is_finished_by_the_next(void 
 static void server_that_is_too_old(void **state)
 {
     (void)state;
-    static const char *const versions[][2] = {{"--version=10.5.27-MariaDB", "10.5.27"},
-                                              {"--version=5.7.44", "5.7.44"}};
+    static const char *const versions[][2] = {{"--version=10.5.27-MariaDB", NULL},
+                                              {"--version=5.7.44", NULL}};
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
         sql_client_close(&sql);
         mariadb_server_stop(&server, false);
-        server.more[0] = versions[i][0];
+        server.options = versions[i];
         assert_true(mariadb_server_start(&server));
         expect_refusal(NULL, "MySQL 8.0 or MariaDB 10.6 is the oldest");
-        expect_refusal("migrate", versions[i][1]);
+        expect_refusal("migrate", i == 0 ? "10.5.27" : "5.7.44");
     }
     mariadb_server_stop(&server, false);
-    server.more[0] = NULL;
+    server.options = NULL;
     assert_true(mariadb_server_start(&server));
 }
 

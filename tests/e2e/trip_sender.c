@@ -106,3 +106,14 @@ int64_t trip_sender_read(const char *bootstrap, const char *topic, kafka_reader_
     }
     return count;
 }
+
+int64_t trip_sender_lag(const char *bootstrap, const char *topic, const char *group)
+{
+    const struct kafka_client_settings settings = {.bootstrap = bootstrap};
+    char error[KAFKA_ERROR_TEXT_SIZE] = "";
+    int64_t lag = kafka_reader_lag(&settings, topic, group, PATIENCE_MS, error);
+    if (lag < 0) {
+        fail_msg("%s", error);
+    }
+    return lag;
+}

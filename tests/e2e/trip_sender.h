@@ -38,5 +38,7 @@ void trip_sender_flush(struct trip_sender *sender);
 /* Hands over all records of a topic; returns how many. */
 int64_t trip_sender_read(const char *bootstrap, const char *topic, kafka_reader_fn *on_record,
                          void *context);
+/* Records of a topic that a group has not committed. */
+int64_t trip_sender_lag(const char *bootstrap, const char *topic, const char *group);
 
 #endif
