@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define START_TRIES_MAX 600 /* of 100 ms */
+#define ARGUMENTS_MAX   40
 
 static const char *const server_paths[] = {"/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd",
                                            "/usr/bin/mariadbd"};
@@ -175,7 +176,7 @@ bool mariadb_server_start(struct mariadb_server *server)
     (void)snprintf(socket_path, sizeof(socket_path), "--socket=%s/s", server->folder);
     (void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/pid", server->folder);
     (void)snprintf(port, sizeof(port), "--port=%u", (unsigned)server->port);
-    const char *const arguments[] = {
+    const char *arguments[ARGUMENTS_MAX + 1] = {
         server_path(), "--no-defaults", data, socket_path, pid_file, port, server->flush,
         "--bind-address=127.0.0.1", "--user=root", "--skip-name-resolve",
         "--performance-schema=OFF", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
@@ -183,7 +184,15 @@ bool mariadb_server_start(struct mariadb_server *server)
         /* What Farebox must not depend on: a loose collation and
          * another time zone as the server's defaults. */
         "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
-        "--default-time-zone=+09:00", NULL};
+        "--default-time-zone=+09:00"};
+    size_t count = 0;
+    while (arguments[count] != NULL) {
+        count++;
+    }
+    for (const char *const *more = server->options; more != NULL && *more != NULL; more++) {
+        invariant(count < ARGUMENTS_MAX);
+        arguments[count++] = *more;
+    }
     server->pid = spawn(server, arguments);
     if (server->pid > 0 && answers(server)) {
         return true;
@@ -210,9 +219,9 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-bool mariadb_server_open(struct mariadb_server *server, bool durable)
+static bool open_folder(struct mariadb_server *server, bool durable, const char *const *options)
 {
-    *server = (struct mariadb_server){.port = free_port()};
+    *server = (struct mariadb_server){.port = free_port(), .options = options};
     (void)snprintf(server->flush, sizeof(server->flush), "--innodb-flush-log-at-trx-commit=%d",
                    durable ? 1 : 2);
     const char *parent = getenv("TMPDIR");
@@ -234,6 +243,16 @@ bool mariadb_server_open(struct mariadb_server *server, bool durable)
     }
     mariadb_server_close(server);
     return false;
+}
+
+bool mariadb_server_open(struct mariadb_server *server, bool durable)
+{
+    return open_folder(server, durable, NULL);
+}
+
+bool mariadb_server_open_with(struct mariadb_server *server, const char *const *options)
+{
+    return open_folder(server, true, options);
 }
 
 void mariadb_server_close(struct mariadb_server *server)
