@@ -262,6 +262,7 @@ static void *run(void *argument)
 {
     struct fake_gateway *gateway = argument;
 
+    (void)pthread_setname_np(pthread_self(), "fakes");
     while (!gateway->stop) {
         struct message *message = inbox_take(&gateway->calls, idle_ms(gateway));
 
@@ -302,11 +303,22 @@ static struct pg_fake_config config_of(const struct farebox_settings *settings)
     return config;
 }
 
+static struct upstream_fake_config upstreams_of(const struct farebox_settings *settings)
+{
+    struct upstream_fake_config config = upstream_fake_config_default();
+
+    config.latency_max_ms = settings->fake_upstream_delay_max_ms;
+    if (config.latency_min_ms > config.latency_max_ms) {
+        config.latency_min_ms = config.latency_max_ms;
+    }
+    return config;
+}
+
 static bool open_fakes(struct fake_gateway *gateway, const struct farebox_settings *settings,
                        char *error, size_t error_size)
 {
     const uint64_t accounts[] = {ACCOUNT};
-    const struct upstream_fake_config upstreams = upstream_fake_config_default();
+    const struct upstream_fake_config upstreams = upstreams_of(settings);
     const struct pg_file_options options = {
         .path = settings->fake_pg_path,
         .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
