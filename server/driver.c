@@ -114,6 +114,7 @@ static void *run(void *argument)
     struct driver *d = argument;
     bool has_more = false;
 
+    (void)pthread_setname_np(pthread_self(), "engine");
     while (!d->quit) {
         struct message *message = inbox_take(&d->inbox, idle_ms(d, has_more));
 
