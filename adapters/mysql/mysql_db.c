@@ -133,13 +133,40 @@ bool mysql_read_begin(struct mysql_store *store)
     return mysql_session_ready(store);
 }
 
+static bool instants_read(struct mysql_store *store)
+{
+    struct sql *sql = &store->sql;
+    mysql_local_now(store, now_ms(store));
+    sql_clear(sql);
+    sql_add(sql, "SELECT " SQL_NOW ", ");
+    sql_add(sql, store->local_now);
+    MYSQL_RES *result = NULL;
+    if (mysql_select(store, &result) != STEP_OK) {
+        return false;
+    }
+    struct columns row;
+    bool read = columns_next(result, &row) && !cell_is_null(&row, 0) && !cell_is_null(&row, 1);
+    if (read) {
+        (void)snprintf(store->now, sizeof(store->now), "%s", cell_name(&row, 0));
+        (void)snprintf(store->local_now, sizeof(store->local_now), "'%s'", cell_name(&row, 1));
+    }
+    mysql_free_result(result);
+    return read;
+}
+
 bool mysql_begin(struct mysql_store *store)
 {
     if (store->options.now_ms != NULL && !test_clock_set(store)) {
         return false;
     }
-    mysql_local_now(store, now_ms(store));
-    return first_statement(store, "START TRANSACTION");
+    if (!first_statement(store, "START TRANSACTION")) {
+        return false;
+    }
+    if (!instants_read(store)) {
+        mysql_undo(store);
+        return false;
+    }
+    return true;
 }
 
 void mysql_undo(struct mysql_store *store)

@@ -44,7 +44,7 @@ static bool reserve(struct sql *sql, size_t len)
     return true;
 }
 
-static void append(struct sql *sql, const char *bytes, size_t len)
+void sql_add_bytes(struct sql *sql, const char *bytes, size_t len)
 {
     if (len > 0 && reserve(sql, len)) {
         memcpy(sql->bytes + sql->len, bytes, len);
@@ -54,19 +54,19 @@ static void append(struct sql *sql, const char *bytes, size_t len)
 
 void sql_add(struct sql *sql, const char *text)
 {
-    append(sql, text, strlen(text));
+    sql_add_bytes(sql, text, strlen(text));
 }
 
 void sql_int(struct sql *sql, int64_t value)
 {
     char text[24];
-    append(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
+    sql_add_bytes(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
 }
 
 void sql_uint(struct sql *sql, uint64_t value)
 {
     char text[24];
-    append(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, value));
+    sql_add_bytes(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, value));
 }
 
 /* Bytes above 0x7F stay: no character of UTF-8 has a quote or a backslash in it. */
@@ -81,12 +81,12 @@ void sql_quoted(struct sql *sql, const char *bytes, size_t len)
         if (bytes[i] != '\'' && bytes[i] != '\\' && bytes[i] != '\0') {
             continue;
         }
-        append(sql, bytes + from, i - from);
-        append(sql, "\\", 1);
-        append(sql, bytes[i] == '\0' ? "0" : &bytes[i], 1);
+        sql_add_bytes(sql, bytes + from, i - from);
+        sql_add_bytes(sql, "\\", 1);
+        sql_add_bytes(sql, bytes[i] == '\0' ? "0" : &bytes[i], 1);
         from = i + 1;
     }
-    append(sql, bytes + from, len - from);
+    sql_add_bytes(sql, bytes + from, len - from);
     sql_add(sql, "'");
 }
 
