@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* CLOCK_MONOTONIC. */
 int64_t bench_clock_us(void);
 /* User and system time of all threads of a process, also another one's; 0: this one. */
 int64_t bench_cpu_us(pid_t pid);

@@ -25,7 +25,9 @@ void bench_db_fill(const struct mariadb_server *server, uint32_t rows,
                    char name[BENCH_DATABASE_SIZE]);
 void bench_db_drop(const struct mariadb_server *server, const char *name);
 
+/* Options for, and a store on, this database; `name` outlives the options. */
 struct mysql_store_options bench_db_options(const struct mariadb_server *server, const char *name);
+/* Migrates where that is needed; the caller closes it. */
 struct store *bench_db_connect(const struct mariadb_server *server, const char *name);
 
 /* The one number that a query gives, on a connection of its own; NULL counts as 0. */

@@ -78,7 +78,8 @@ static void trip_send(struct kafka_producer *producer, const struct bench_trips 
                                           .value = value,
                                           .value_len = (size_t)len,
                                           .headers = headers,
-                                          .headers_len = headers_of(index, headers, sizeof(headers)),
+                                          .headers_len =
+                                              headers_of(index, headers, sizeof(headers)),
                                           .partition = (int32_t)(index % PARTITIONS)};
     enum kafka_produce produced;
     while ((produced = kafka_producer_produce(producer, &record)) == KAFKA_PRODUCE_FULL) {
@@ -319,7 +320,6 @@ struct bench_farebox_result bench_farebox_run(const struct bench_farebox_how *ho
                                           .server_us = bench_cpu_us(how->server->pid) - server_us,
                                           .rss_peak_kib = bench_rss_peak_kib(process.pid)};
     result.elapsed_us = elapsed_us(how, since_ms);
-    if (getenv("DBG")) { process_log_show(&process); char cmd[500]; snprintf(cmd, 500, "%s %s/s", getenv("DBG"), how->server->folder); system(cmd); }
     process_stop(&process);
     return result;
 }

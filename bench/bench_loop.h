@@ -12,7 +12,6 @@
 
 /* Each plan is submitted by a thread of its own to its own store. Returns the microseconds from
  * the first batch to the last commit; ends the program where a unit is not applied. */
-int64_t bench_loop_run(struct store *const *stores, const struct bench_plan *plans,
-                       uint32_t lanes);
+int64_t bench_loop_run(struct store *const *stores, const struct bench_plan *plans, uint32_t lanes);
 
 #endif

@@ -53,8 +53,9 @@ void bench_user_id(uint32_t index, char id[BENCH_TRIP_ID_SIZE])
 
 void bench_traceparent(uint32_t index, char text[BENCH_TRACEPARENT_SIZE])
 {
-    (void)snprintf(text, BENCH_TRACEPARENT_SIZE, "00-4bf92f3577b34da6a3ce929d%08" PRIx32 "-%016" PRIx32
-                   "-01", index * UINT32_C(2654435761), index);
+    (void)snprintf(text, BENCH_TRACEPARENT_SIZE,
+                   "00-4bf92f3577b34da6a3ce929d%08" PRIx32 "-%016" PRIx32 "-01",
+                   index * UINT32_C(2654435761), index);
 }
 
 static void *allocate(size_t count, size_t size)
@@ -155,8 +156,8 @@ static void result_make(struct maker *m, uint32_t index, struct texts *texts, st
                              .guard_status = OUTBOX_PUBLISHING,
                              .has_key = 1,
                              .has_body = 1};
-    invariant(outcome_render(&made_of, &m->render, UNIX_MS, texts,
-                             &unit->as.payment.outcome.record));
+    invariant(
+        outcome_render(&made_of, &m->render, UNIX_MS, texts, &unit->as.payment.outcome.record));
     made->outbox = made_of;
 }
 
@@ -204,14 +205,14 @@ static struct bench_plan plan_alone(struct maker *m)
 
 struct bench_plan bench_plan_make(const struct bench_trips *trips, uint32_t batch_max)
 {
-    struct maker m = {.config = payment_config_default(),
-                      .outbox_config = {.lease_ms = 30000, .backoff_ms = 1000,
-                                        .backoff_max_ms = 300000},
-                      .render = {.codec = {.type_prefix = "com.example.payment_service.kafka.dto.",
-                                           .source = "farebox"},
-                                 .topic = "payment_events"},
-                      .trips = trips,
-                      .made = allocate(trips->count, sizeof(struct made))};
+    struct maker m = {
+        .config = payment_config_default(),
+        .outbox_config = {.lease_ms = 30000, .backoff_ms = 1000, .backoff_max_ms = 300000},
+        .render = {.codec = {.type_prefix = "com.example.payment_service.kafka.dto.",
+                             .source = "farebox"},
+                   .topic = "payment_events"},
+        .trips = trips,
+        .made = allocate(trips->count, sizeof(struct made))};
     m.context = (struct payment_context){.config = &m.config,
                                          .now_ms = 1000000,
                                          .pg_account = PG_ACCOUNT,

@@ -13,7 +13,8 @@
 
 #include "store.h"
 
-/* Of `name`, the payments `first` to `first + count - 1` are made; trip ids are "<name>-<number>". */
+/* Of `name`, the payments `first` to `first + count - 1` are made; trip ids are "<name>-<number>".
+ */
 struct bench_trips {
     const char *name;
     uint32_t first;
@@ -38,8 +39,11 @@ void bench_plan_clear(struct bench_plan *plan);
 /* The parts of a trip that (c) sends as a record, too. */
 #define BENCH_TRIP_ID_SIZE     64
 #define BENCH_TRACEPARENT_SIZE 56
+/* Of the trip with this place in `trips`. */
 void bench_trip_id(const struct bench_trips *trips, uint32_t index, char id[BENCH_TRIP_ID_SIZE]);
+/* One of 100,000 users. */
 void bench_user_id(uint32_t index, char id[BENCH_TRIP_ID_SIZE]);
+/* W3C trace context, different for each trip. */
 void bench_traceparent(uint32_t index, char text[BENCH_TRACEPARENT_SIZE]);
 
 #endif
