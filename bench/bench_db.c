@@ -17,7 +17,7 @@
 
 /* What a server of its own machine would have; a test's is far smaller. innodb_flush_method and
  * the like keep the server's defaults, and the log is durable at each commit. */
-static const char *const options[] = {"--innodb-buffer-pool-size=3G", "--innodb-log-file-size=2G",
+static const char *const options[] = {"--innodb-buffer-pool-size=6G", "--innodb-log-file-size=2G",
                                       "--max-connections=151", "--innodb-log-buffer-size=64M",
                                       NULL};
 
