@@ -175,6 +175,9 @@ static void process_spawn(struct process *process, const struct bench_farebox_ho
         char *const arguments[] = {(char *)(uintptr_t)how->binary, NULL};
         int null = open("/dev/null", O_RDONLY);
         int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        sigset_t none;
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         int out = open(process->out, O_WRONLY | O_CREAT | O_APPEND, 0600);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && dup2(null, 0) == 0 && dup2(out, 1) == 1 &&
             dup2(log, 2) == 2) {
