@@ -30,12 +30,17 @@ uint32_t payments_find(const struct engine *e, text_id trip_id)
     return slot;
 }
 
-/* Records leave room for the rescue, so that a flood of trips can't starve it. */
+/*
+ * Records leave room for the rescue, so that a flood of trips can't starve it; and where the broker
+ * takes outcome events more slowly than the store takes payments, they wait: an event that finds no
+ * outbox slot is left to polling until its lease is over.
+ */
 bool payments_have_room(const struct engine *e)
 {
     uint32_t records = e->payments_used - e->rescues_used;
 
-    return records < e->limits.payments - e->limits.rescues && e->free_payment != NO_SLOT;
+    return e->outbox_used <= e->limits.outbox / 2 &&
+           records < e->limits.payments - e->limits.rescues && e->free_payment != NO_SLOT;
 }
 
 static uint32_t slot_open(struct engine *e, text_id trip_id)

@@ -20,23 +20,57 @@ static struct bus_partition *find(struct bus_consumer *consumer, int32_t partiti
     return NULL;
 }
 
-/* Tells the client what the two wishes come to, after one of them changed. The mutex is held. */
-static void apply_pause(struct bus_consumer *consumer, const struct bus_partition *partition,
-                        bool was_paused)
+static bool is_blocked(const struct bus_partition *partition)
 {
-    bool is_paused = partition->is_full || partition->is_held;
+    return partition->is_full || partition->is_held;
+}
+
+/* The mutex is held. */
+static void pause_client(struct bus_consumer *consumer, struct bus_partition *partition,
+                         bool is_paused)
+{
     const struct kafka_partition where = {consumer->name, partition->partition,
                                           partition->assignment};
     struct kafka_consumer *client;
 
-    if (is_paused == was_paused || !consumer->bus->is_open) {
+    if (is_paused == partition->is_paused || !consumer->bus->is_open) {
         return;
     }
+    partition->is_paused = is_paused;
     client = kafka_bus_consumer(consumer->bus->kafka, consumer->topic);
     if (is_paused) {
         kafka_consumer_pause(client, &where);
     } else {
         kafka_consumer_resume(client, &where);
+    }
+}
+
+/* After one of the two reasons to block a partition changed. The mutex is held. */
+static void block_changed(struct bus_consumer *consumer, struct bus_partition *partition,
+                          bool was_blocked)
+{
+    if (was_blocked == is_blocked(partition)) {
+        return;
+    }
+    if (!was_blocked) {
+        partition->blocked_ms = clock_boot_ms();
+        return;
+    }
+    pause_client(consumer, partition, false);
+    pthread_cond_broadcast(&consumer->bus->unblocked);
+}
+
+/* Every partition that has been blocked for long: the next one's record need not wait, too. */
+static void pause_blocked(struct bus_consumer *consumer)
+{
+    int64_t before_ms = clock_boot_ms() - BUS_PAUSE_AFTER_MS;
+
+    for (uint32_t i = 0; i < consumer->count; i++) {
+        struct bus_partition *partition = &consumer->partitions[i];
+
+        if (is_blocked(partition) && partition->blocked_ms <= before_ms) {
+            pause_client(consumer, partition, true);
+        }
     }
 }
 
@@ -126,6 +160,23 @@ static void on_revoked(void *context, const struct kafka_partition *where, bool 
     free(message);
 }
 
+/*
+ * A full partition's next record may come soon: the engine takes many in a millisecond. Waiting for
+ * that is cheaper than a pause, which throws away what the client has fetched ahead, and whose end
+ * it may notice a second later. Only what stays blocked pauses. The mutex is held; none but this
+ * thread changes the table of partitions.
+ */
+static void await_room(struct bus_consumer *consumer, const struct bus_partition *partition)
+{
+    struct bus *bus = consumer->bus;
+    const struct timespec deadline = clock_deadline(BUS_PAUSE_AFTER_MS);
+
+    while (partition->is_full && bus->is_open &&
+           pthread_cond_timedwait(&bus->unblocked, &bus->mutex, &deadline) == 0) {
+    }
+    pause_blocked(consumer);
+}
+
 static void on_record(void *context, const struct kafka_partition *where,
                       const struct kafka_record *record)
 {
@@ -138,15 +189,18 @@ static void on_record(void *context, const struct kafka_partition *where,
     partition = find(consumer, where->partition, where->assignment);
     bus->ahead_bytes += message->raw_len + message->headers_len;
     if (partition != NULL) {
-        bool was_paused = partition->is_full || partition->is_held;
+        bool was_blocked = is_blocked(partition);
 
         partition->ahead++;
         partition->is_full =
             partition->ahead >= BUS_AHEAD_MAX || bus->ahead_bytes >= BUS_AHEAD_BYTES;
-        apply_pause(consumer, partition, was_paused);
+        block_changed(consumer, partition, was_blocked);
+    }
+    inbox_post(bus->inbox, &message->message);
+    if (partition != NULL && is_blocked(partition)) {
+        await_room(consumer, partition);
     }
     pthread_mutex_unlock(&bus->mutex);
-    inbox_post(bus->inbox, &message->message);
 }
 
 static void on_committed(void *context, const struct kafka_partition *where, int64_t next_offset,
@@ -250,24 +304,21 @@ struct bus *bus_open(const struct bus_options *options, char error[KAFKA_ERROR_T
         return NULL;
     }
     clock_condition_init(&bus->revoked);
+    clock_condition_init(&bus->unblocked);
     bus->inbox = options->inbox;
     bus->trip_topic = options->settings->trip_topic;
     kafka = open_clients(bus, options, error);
     if (kafka == NULL) {
+        pthread_cond_destroy(&bus->unblocked);
         pthread_cond_destroy(&bus->revoked);
         pthread_mutex_destroy(&bus->mutex);
         free(bus);
         return NULL;
     }
-    /* Until now handlers could run, but not pause: they are made up for here. */
+    /* Until now handlers could run, but not pause: the next record does. */
     pthread_mutex_lock(&bus->mutex);
     bus->kafka = kafka;
     bus->is_open = true;
-    for (uint8_t t = 0; t < TOPIC_COUNT; t++) {
-        for (uint32_t i = 0; i < bus->consumers[t].count; i++) {
-            apply_pause(&bus->consumers[t], &bus->consumers[t].partitions[i], false);
-        }
-    }
     pthread_mutex_unlock(&bus->mutex);
     return bus;
 }
@@ -295,14 +346,14 @@ void bus_record_done(struct bus *bus, struct record_message *message)
     bus->ahead_bytes -= message->raw_len + message->headers_len;
     partition = find(consumer, message->partition, message->assignment);
     if (partition != NULL) {
-        bool was_paused = partition->is_full || partition->is_held;
+        bool was_blocked = is_blocked(partition);
 
         partition->ahead--;
         if (partition->ahead <= BUS_AHEAD_MAX / 2 &&
             (bus->ahead_bytes < BUS_AHEAD_BYTES / 2 || partition->ahead == 0)) {
             partition->is_full = false;
         }
-        apply_pause(consumer, partition, was_paused);
+        block_changed(consumer, partition, was_blocked);
     }
     pthread_mutex_unlock(&bus->mutex);
     free(message);
@@ -331,10 +382,10 @@ void bus_pause(struct bus *bus, uint8_t topic, int32_t number, uint32_t assignme
     pthread_mutex_lock(&bus->mutex);
     partition = find(consumer, number, assignment);
     if (partition != NULL) {
-        bool was_paused = partition->is_full || partition->is_held;
+        bool was_blocked = is_blocked(partition);
 
         partition->is_held = is_paused;
-        apply_pause(consumer, partition, was_paused);
+        block_changed(consumer, partition, was_blocked);
     }
     pthread_mutex_unlock(&bus->mutex);
 }
@@ -359,6 +410,7 @@ void bus_stop_consumers(struct bus *bus, int timeout_ms)
 {
     pthread_mutex_lock(&bus->mutex);
     bus->is_open = false;
+    pthread_cond_broadcast(&bus->unblocked);
     pthread_mutex_unlock(&bus->mutex);
     if (!kafka_bus_stop_consumers(bus->kafka, timeout_ms)) {
         log_write(LOG_LEVEL_WARN, "the consumer groups were not left in time", NULL);
@@ -370,6 +422,7 @@ void bus_close(struct bus *bus, int timeout_ms)
     if (!kafka_bus_close(bus->kafka, timeout_ms)) {
         log_write(LOG_LEVEL_WARN, "some records have no delivery report", NULL);
     }
+    pthread_cond_destroy(&bus->unblocked);
     pthread_cond_destroy(&bus->revoked);
     pthread_mutex_destroy(&bus->mutex);
     free(bus);

@@ -3,12 +3,14 @@
  *
  * Two consumers (trip events, dead letters) and a producer, each polled by a thread of
  * adapters/kafka. Their handlers decode records where they are, post messages to the inbox, and
- * never wait for the engine, with one exception: a revoke waits until the engine thread has
- * forgotten the partition, for BUS_REVOKE_MS at most.
+ * never wait for the engine, with two exceptions: a revoke waits until the engine thread has
+ * forgotten the partition, for BUS_REVOKE_MS at most, and a record that fills its partition waits
+ * until there is room again, for BUS_PAUSE_AFTER_MS at most.
  *
- * Bound: of one partition at most BUS_AHEAD_MAX records, and of all at most BUS_AHEAD_BYTES and one
- * record more for each partition, are read ahead of the engine. A partition that has reached it
- * pauses itself, beside the pauses that the engine asks for; it is polled all the same.
+ * Bound: of one partition at most BUS_AHEAD_MAX records, and of all at most BUS_AHEAD_BYTES, are
+ * read ahead of the engine, and one record more for each partition. A partition that stays full, or
+ * that the engine asks to pause, for BUS_PAUSE_AFTER_MS is paused at its next record; it is polled
+ * all the same.
  *
  * Threads: every function but open, stop_consumers and close may be called by any thread.
  */
@@ -22,9 +24,10 @@
 #include "settings.h"
 #include "trip_codec.h"
 
-#define BUS_AHEAD_MAX   64
-#define BUS_AHEAD_BYTES (64 << 20)
-#define BUS_REVOKE_MS   5000
+#define BUS_AHEAD_MAX      256
+#define BUS_AHEAD_BYTES    (64 << 20)
+#define BUS_REVOKE_MS      5000
+#define BUS_PAUSE_AFTER_MS 100
 
 struct bus;
 

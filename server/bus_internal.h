@@ -9,9 +9,11 @@
 struct bus_partition {
     int32_t partition;
     uint32_t assignment;
-    uint32_t ahead; /* records posted and not done */
-    bool is_full;   /* paused because of them */
-    bool is_held;   /* paused by the engine */
+    uint32_t ahead;     /* records posted and not done */
+    int64_t blocked_ms; /* full or held: since when */
+    bool is_full;       /* because of them */
+    bool is_held;       /* by the engine */
+    bool is_paused;     /* the client was told to */
 };
 
 struct bus_consumer {
@@ -28,6 +30,7 @@ struct bus {
     /* Guards what follows, and that nobody uses a consumer that is closing. */
     pthread_mutex_t mutex;
     pthread_cond_t revoked;
+    pthread_cond_t unblocked; /* a partition, or the bus closes */
     struct bus_consumer consumers[TOPIC_COUNT];
     uint64_t ahead_bytes;
     bool is_open; /* the consumers may be called */

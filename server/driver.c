@@ -13,6 +13,8 @@
 /* Wall and boot clock may drift apart by this much before instants follow a step. */
 #define CLOCK_STEP_MS  500
 #define SWEEP_PAUSE_MS 20
+/* Messages between two looks for answers of lanes. */
+#define TAKE_MAX 64
 /* The engine gives up by itself when the time is over: it may need a little longer. */
 #define STOP_GRACE_MS 1000
 
@@ -109,26 +111,60 @@ static int64_t idle_ms(const struct driver *d, bool has_more)
     return next_ms - now_ms < ROUND_MS ? next_ms - now_ms : ROUND_MS;
 }
 
+/* Messages that were taken and not dealt with yet. */
+struct pending {
+    struct message *first;
+    struct message **end;
+};
+
+/* A lane waits for its next batch, so its answer goes before what came earlier. Answers of all
+ * kinds cross on their way here anyhow: no rule depends on their order. */
+static void sort_in(struct driver *d, struct pending *pending, struct message *message)
+{
+    while (message != NULL) {
+        struct message *next = message->next;
+
+        if (message->type == MESSAGE_BATCH) {
+            messages_take(d, message);
+        } else {
+            message->next = NULL;
+            *pending->end = message;
+            pending->end = &message->next;
+        }
+        message = next;
+    }
+}
+
+static void take_some(struct driver *d, struct pending *pending)
+{
+    for (int i = 0; i < TAKE_MAX && pending->first != NULL; i++) {
+        struct message *message = pending->first;
+
+        pending->first = message->next;
+        if (pending->first == NULL) {
+            pending->end = &pending->first;
+        }
+        messages_take(d, message);
+    }
+}
+
 static void *run(void *argument)
 {
     struct driver *d = argument;
+    struct pending pending = {.first = NULL, .end = &pending.first};
     bool has_more = false;
 
-    while (!d->quit) {
-        struct message *message = inbox_take(&d->inbox, idle_ms(d, has_more));
-
-        while (message != NULL) {
-            struct message *next = message->next;
-
-            messages_take(d, message);
-            message = next;
-        }
-        has_more = records_deliver(d);
+    (void)pthread_setname_np(pthread_self(), "engine");
+    while (!d->quit || pending.first != NULL) {
+        sort_in(d, &pending, inbox_take(&d->inbox, idle_ms(d, has_more)));
+        take_some(d, &pending);
+        has_more = records_deliver(d) || pending.first != NULL;
         if (engine_next_ms(d->engine) <= clock_boot_ms()) {
             struct engine_event event = {.type = EV_TIME};
 
             driver_step(d, &event);
         }
+        fake_gateway_send(d->parts.gateway);
         show(d);
     }
     return NULL;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Between two looks into the inbox. */
-#define DELIVER_MAX 256
+#define DELIVER_MAX 64
 /* Texts of one record, and the bytes of all but its raw ones. */
 #define RECORD_TEXTS 8
 #define RECORD_BYTES 4096

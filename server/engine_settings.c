@@ -27,7 +27,8 @@ struct engine_limits engine_settings_limits(const struct farebox_settings *setti
         .payments = payments,
         .rescues = rescues,
         .waiters = waiters,
-        .outbox = payments,
+        /* Half of it may be in use when the last payment begins (payments_have_room). */
+        .outbox = 2 * payments,
         /* Every record in flight or waiting may become one. */
         .dead_letters = payments + waiters + 64,
         .trackers = TRACKERS,

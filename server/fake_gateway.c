@@ -40,6 +40,9 @@ struct fake_gateway {
     int64_t pg_timeout_ms;
     pthread_t thread;
     struct inbox calls; /* the gateway's own inbox */
+    /* The caller's: asked, and not sent yet. */
+    struct message *asked_first;
+    struct message *asked_last;
     struct message quit;
     struct waiting waiting;
     bool stop;
@@ -242,9 +245,17 @@ static void post_due(struct fake_gateway *gateway)
 {
     int64_t now_ms = clock_boot_ms();
 
+    struct message *first = NULL;
+    struct message **end = &first;
+
     while (gateway->waiting.first != NULL && gateway->waiting.first->due_ms <= now_ms) {
-        inbox_post(gateway->inbox, &take_first(&gateway->waiting)->message);
+        struct message *message = &take_first(&gateway->waiting)->message;
+
+        *end = message;
+        end = &message->next;
     }
+    *end = NULL;
+    inbox_post_list(gateway->inbox, first);
 }
 
 static int64_t idle_ms(const struct fake_gateway *gateway)
@@ -261,7 +272,9 @@ static int64_t idle_ms(const struct fake_gateway *gateway)
 static void *run(void *argument)
 {
     struct fake_gateway *gateway = argument;
+    int64_t posted_ms = 0;
 
+    (void)pthread_setname_np(pthread_self(), "fakes");
     while (!gateway->stop) {
         struct message *message = inbox_take(&gateway->calls, idle_ms(gateway));
 
@@ -274,7 +287,11 @@ static void *run(void *argument)
                 gateway_call_free((struct gateway_call *)(void *)message);
             } else {
                 start_call(gateway, (struct gateway_call *)(void *)message);
-                post_due(gateway); /* the disk may have taken its time */
+                /* The disk may take its time; otherwise many answers wake the engine once. */
+                if (clock_boot_ms() > posted_ms) {
+                    post_due(gateway);
+                    posted_ms = clock_boot_ms();
+                }
             }
             message = next;
         }
@@ -302,11 +319,22 @@ static struct pg_fake_config config_of(const struct farebox_settings *settings)
     return config;
 }
 
+static struct upstream_fake_config upstreams_of(const struct farebox_settings *settings)
+{
+    struct upstream_fake_config config = upstream_fake_config_default();
+
+    config.latency_max_ms = settings->fake_upstream_delay_max_ms;
+    if (config.latency_min_ms > config.latency_max_ms) {
+        config.latency_min_ms = config.latency_max_ms;
+    }
+    return config;
+}
+
 static bool open_fakes(struct fake_gateway *gateway, const struct farebox_settings *settings,
                        char *error, size_t error_size)
 {
     const uint64_t accounts[] = {ACCOUNT};
-    const struct upstream_fake_config upstreams = upstream_fake_config_default();
+    const struct upstream_fake_config upstreams = upstreams_of(settings);
     const struct pg_file_options options = {
         .path = settings->fake_pg_path,
         .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
@@ -375,7 +403,20 @@ bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *in
 void fake_gateway_call(struct fake_gateway *gateway, struct gateway_call *call)
 {
     call->message.type = MESSAGE_CALL;
-    inbox_post(&gateway->calls, &call->message);
+    call->message.next = NULL;
+    if (gateway->asked_last == NULL) {
+        gateway->asked_first = &call->message;
+    } else {
+        gateway->asked_last->next = &call->message;
+    }
+    gateway->asked_last = &call->message;
+}
+
+void fake_gateway_send(struct fake_gateway *gateway)
+{
+    inbox_post_list(&gateway->calls, gateway->asked_first);
+    gateway->asked_first = NULL;
+    gateway->asked_last = NULL;
 }
 
 void fake_gateway_close(struct fake_gateway *gateway)
@@ -385,6 +426,7 @@ void fake_gateway_close(struct fake_gateway *gateway)
     if (gateway == NULL) {
         return;
     }
+    fake_gateway_send(gateway);
     gateway->quit.type = MESSAGE_QUIT;
     inbox_post(&gateway->calls, &gateway->quit);
     pthread_join(gateway->thread, NULL);

@@ -25,8 +25,11 @@ uint64_t fake_gateway_account(void);
 MUST_USE bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *inbox,
                                 struct fake_gateway **gateway, char *error, size_t error_size);
 
-/* Takes the call over. Does not block. The call comes back as MESSAGE_CALL, answered. */
+/* Takes the call over. Does not block. Sent with the next fake_gateway_send(), it comes back as
+ * MESSAGE_CALL, answered. One thread calls and sends. */
 void fake_gateway_call(struct fake_gateway *gateway, struct gateway_call *call);
+/* Sends what was asked since the last time: many calls wake the gateway's thread once. */
+void fake_gateway_send(struct fake_gateway *gateway);
 
 /* Ends the thread; calls without answer are freed. NULL is allowed. */
 void fake_gateway_close(struct fake_gateway *gateway);

@@ -23,13 +23,26 @@ void inbox_clear(struct inbox *inbox)
 void inbox_post(struct inbox *inbox, struct message *message)
 {
     message->next = NULL;
+    inbox_post_list(inbox, message);
+}
+
+void inbox_post_list(struct inbox *inbox, struct message *first)
+{
+    struct message *last = first;
+
+    if (first == NULL) {
+        return;
+    }
+    while (last->next != NULL) {
+        last = last->next;
+    }
     pthread_mutex_lock(&inbox->mutex);
     if (inbox->last == NULL) {
-        inbox->first = message;
+        inbox->first = first;
     } else {
-        inbox->last->next = message;
+        inbox->last->next = first;
     }
-    inbox->last = message;
+    inbox->last = last;
     pthread_cond_signal(&inbox->filled);
     pthread_mutex_unlock(&inbox->mutex);
 }

@@ -55,6 +55,8 @@ void inbox_clear(struct inbox *inbox);
  * that has dealt with it.
  */
 void inbox_post(struct inbox *inbox, struct message *message);
+/* The same for a list, linked by `next`, in its order: the taker wakes once. NULL: nothing. */
+void inbox_post_list(struct inbox *inbox, struct message *first);
 
 /*
  * Takes all messages at once, in the order in which they were posted. Waits for the first one for

@@ -79,7 +79,8 @@ struct farebox_settings {
     /* Gateway and upstreams. */
     int32_t pg; /* enum settings_pg */
     char fake_pg_path[SETTINGS_PATH_MAX + 1];
-    int32_t fake_pg_delay_max_ms;   /* until the fake PG answers */
+    int32_t fake_pg_delay_max_ms; /* until the fake PG answers */
+    int32_t fake_upstream_delay_max_ms;
     int32_t fake_pg_fault_permille; /* of its calls that go wrong */
     int32_t upstreams;              /* enum settings_upstreams */
     int64_t fare_max_krw;

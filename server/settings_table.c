@@ -88,6 +88,8 @@ const struct setting settings_table[] = {
     NUMBER("FAREBOX_FAKE_PG_FAULT_PERMILLE", SETTING_INT, fake_pg_fault_permille, 0, 900, "0",
            "Of 1,000 calls of the fake PG, how many are declined, refused, lost or not answered."),
     CHOICE("FAREBOX_UPSTREAMS", upstreams, settings_fakes, "fake", "Pricing and users."),
+    NUMBER("FAREBOX_FAKE_UPSTREAM_DELAY_MAX_MS", SETTING_INT, fake_upstream_delay_max_ms, 0, 60000,
+           "200", "Milliseconds until fake pricing and users answer, at most; drawn each time."),
     NUMBER("FAREBOX_MAX_FARE", SETTING_LONG, fare_max_krw, 1, INT32_MAX, "10000000",
            "KRW; a higher fare is never charged, its trip event becomes a dead letter."),
     CHOICE("FAREBOX_POLICY", policy, settings_policies, "refund",

@@ -61,6 +61,7 @@ static void *lane_run(void *argument)
     struct lane *lane = argument;
     uint32_t count;
 
+    (void)pthread_setname_np(pthread_self(), "lane");
     while (lane_wait(lane, &count)) {
         const struct store_batch batch = {
             .units = lane->units, .results = lane->results, .count = count, .texts = lane->texts};

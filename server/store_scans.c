@@ -79,6 +79,7 @@ static void *run(void *argument)
     struct store_scans *scans = argument;
     struct job *job;
 
+    (void)pthread_setname_np(pthread_self(), "scans");
     while ((job = take_job(scans)) != NULL) {
         if (job->answer.kind == STORE_SCANS_PURGE) {
             run_purge(scans, job);

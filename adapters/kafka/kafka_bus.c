@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* pthread_setname_np */
 
 #include "kafka_bus.h"
 
@@ -34,6 +34,7 @@ struct kafka_bus {
 static void *run_consumer(void *argument)
 {
     struct consumer_thread *self = argument;
+    (void)pthread_setname_np(pthread_self(), "consumer");
     while (!atomic_load(&self->stop)) {
         (void)kafka_consumer_poll(self->consumer, POLL_MS);
     }
@@ -46,6 +47,7 @@ static void *run_consumer(void *argument)
 static void *run_producer(void *argument)
 {
     struct kafka_bus *bus = argument;
+    (void)pthread_setname_np(pthread_self(), "producer");
     while (!atomic_load(&bus->producer_stop)) {
         (void)kafka_producer_poll(bus->producer, POLL_MS);
     }

@@ -133,6 +133,27 @@ bool mysql_read_begin(struct mysql_store *store)
     return first_statement(store, text);
 }
 
+static bool instants_read(struct mysql_store *store)
+{
+    struct sql *sql = &store->sql;
+    mysql_local_now(store, now_ms(store));
+    sql_clear(sql);
+    sql_add(sql, "SELECT " SQL_NOW ", ");
+    sql_add(sql, store->local_now);
+    MYSQL_RES *result = NULL;
+    if (mysql_select(store, &result) != STEP_OK) {
+        return false;
+    }
+    struct columns row;
+    bool read = columns_next(result, &row) && !cell_is_null(&row, 0) && !cell_is_null(&row, 1);
+    if (read) {
+        (void)snprintf(store->now, sizeof(store->now), "%s", cell_name(&row, 0));
+        (void)snprintf(store->local_now, sizeof(store->local_now), "'%s'", cell_name(&row, 1));
+    }
+    mysql_free_result(result);
+    return read;
+}
+
 /* The test's clock is the second statement, for the first may be on a new connection. */
 bool mysql_begin(struct mysql_store *store)
 {
@@ -140,14 +161,14 @@ bool mysql_begin(struct mysql_store *store)
     if (!first_statement(store, "START TRANSACTION")) {
         return false;
     }
-    mysql_local_now(store, now_ms(store));
-    if (store->options.now_ms == NULL) {
-        return true;
+    enum step step = STEP_OK;
+    if (store->options.now_ms != NULL) {
+        test_clock(store, text);
+        sql_clear(&store->sql);
+        sql_add(&store->sql, text);
+        step = mysql_run(store);
     }
-    test_clock(store, text);
-    sql_clear(&store->sql);
-    sql_add(&store->sql, text);
-    if (mysql_run(store) != STEP_OK) {
+    if (step != STEP_OK || !instants_read(store)) {
         mysql_undo(store);
         return false;
     }

@@ -7,6 +7,7 @@
 #define FAREBOX_MYSQL_INTERNAL_H
 
 #include "mysql_columns.h"
+#include "mysql_rows.h"
 #include "mysql_sql.h"
 #include "mysql_store.h"
 
@@ -18,6 +19,7 @@
 #define KEY_SIZE    200
 /* A character set or collation, and the NUL. */
 #define NAME_SIZE 65
+#define NOW_SIZE  24
 /* The expression with its four numbers, and the NUL. */
 #define LOCAL_NOW_SIZE 200
 
@@ -28,7 +30,9 @@ struct mysql_store {
     uint64_t changed;                           /* rows that the last statement changed */
     int64_t retry_at_ms;                        /* monotonic: no connection before this */
     int32_t backoff_ms;                         /* 0: the last connection could be opened */
-    char local_now[LOCAL_NOW_SIZE];             /* SQL: now in the old service's zone */
+    char now[NOW_SIZE];                         /* the batch's instant, a number */
+    char local_now[LOCAL_NOW_SIZE];             /* SQL: the same in the old service's zone */
+    struct sql_rows rows;                       /* of the statement under construction */
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
     bool written[STORE_BATCH_MAX];  /* by this transaction; false: also what an earlier one wrote */
@@ -75,7 +79,11 @@ MUST_USE bool mysql_rights_check(struct mysql_store *store, char *reason);
 enum step mysql_run(struct mysql_store *store);
 /* The same for a query; STEP_OK: `*result` is the caller's to free. */
 enum step mysql_select(struct mysql_store *store, MYSQL_RES **result);
-/* Starts a transaction, or a read, on a connection that works: connects again once. */
+/*
+ * Starts a transaction, or a read, on a connection that works: connects again once. The instants of
+ * a transaction's payments and outcomes are all the server's now at its begin, read once: later
+ * than whatever led to its units, and before its commit, so that nobody waits for too short.
+ */
 MUST_USE bool mysql_begin(struct mysql_store *store);
 MUST_USE bool mysql_read_begin(struct mysql_store *store);
 /* Ends a transaction without its changes; drops the connection where that fails. */

@@ -53,7 +53,9 @@ static void outcome_values(struct mysql_store *store, const struct texts *texts,
     sql_uint(sql, unit->token.process);
     sql_add(sql, ", ");
     sql_uint(sql, unit->token.sequence);
-    sql_add(sql, ", " SQL_NOW " + ");
+    sql_add(sql, ", ");
+    sql_add(sql, store->now);
+    sql_add(sql, " + ");
     sql_delay(sql, outcome->lease_ms);
     sql_add(sql, ", ");
     sql_record_part(sql, texts, record->has_key, record->key);
@@ -105,52 +107,54 @@ enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_ba
     return STEP_OK;
 }
 
-static void move_values(struct sql *sql, const struct unit *unit, bool named)
+static const char *const move_names[] = {"n_key",     "n_status",   "n_epoch",
+                                         "n_process", "n_sequence", "n_tries",
+                                         "n_due",     "n_guard",    "n_at"};
+#define MOVE_COLUMNS (sizeof(move_names) / sizeof(move_names[0]))
+
+/* In the order of the names. */
+static void move_cells(struct mysql_store *store, const struct unit *unit)
 {
+    struct sql_rows *rows = &store->rows;
     const struct unit_outbox *outbox = &unit->as.outbox;
     if (outbox->row_id != 0) {
-        sql_int(sql, outbox->row_id);
+        sql_int(sql_rows_next(rows), outbox->row_id);
     } else {
-        sql_uuid_bytes(sql, &outbox->event_id);
+        sql_uuid_bytes(sql_rows_next(rows), &outbox->event_id);
     }
-    sql_add(sql, named ? " AS n_key, " : ", ");
-    sql_name(sql, outbox_status_names[outbox->status]);
-    sql_add(sql, named ? " AS n_status, " : ", ");
-    sql_uint(sql, outbox->guard_epoch + 1);
-    sql_add(sql, named ? " AS n_epoch, " : ", ");
-    sql_uint(sql, unit->token.process);
-    sql_add(sql, named ? " AS n_process, " : ", ");
-    sql_uint(sql, unit->token.sequence);
-    sql_add(sql, named ? " AS n_sequence, " : ", ");
-    sql_uint(sql, outbox->attempts);
-    sql_add(sql, named ? " AS n_tries, " : ", ");
-    sql_delay(sql, outbox->due_in_ms);
-    sql_add(sql, named ? " AS n_due, " : ", ");
-    sql_name(sql, outbox_status_names[outbox->guard_status]);
-    sql_add(sql, named ? " AS n_guard, " : ", ");
-    sql_uint(sql, outbox->guard_epoch);
-    sql_add(sql, named ? " AS n_at" : "");
+    sql_name(sql_rows_next(rows), outbox_status_names[outbox->status]);
+    sql_uint(sql_rows_next(rows), outbox->guard_epoch + 1);
+    sql_uint(sql_rows_next(rows), unit->token.process);
+    sql_uint(sql_rows_next(rows), unit->token.sequence);
+    sql_uint(sql_rows_next(rows), outbox->attempts);
+    sql_delay(sql_rows_next(rows), outbox->due_in_ms);
+    sql_name(sql_rows_next(rows), outbox_status_names[outbox->guard_status]);
+    sql_uint(sql_rows_next(rows), outbox->guard_epoch);
 }
+
+static const char move_set[] =
+    " SET o.status = {n_status}, o.epoch = {n_epoch}, o.token_process = {n_process},"
+    " o.token_sequence = {n_sequence}, o.attempts = {n_tries}, o.due_at = {now} + {n_due},"
+    " o.updated_at = {local_now},"
+    " o.done_at = CASE WHEN {n_status} = _binary'DONE' THEN {now} END"
+    " WHERE CAST(o.status AS BINARY) = {n_guard} AND o.epoch = {n_at}";
 
 static void moves_sql(struct mysql_store *store, const struct store_batch *batch,
                       const struct unit_group *group)
 {
+    const struct sql_instants instants = {store->now, store->local_now};
+    bool by_row = batch->units[group->at[0]].as.outbox.row_id != 0;
     struct sql *sql = &store->sql;
     sql_clear(sql);
-    sql_add(sql, "UPDATE (");
+    sql_rows_clear(&store->rows, move_names, MOVE_COLUMNS);
     for (uint32_t i = 0; i < group->count; i++) {
-        sql_add(sql, i == 0 ? "SELECT " : " UNION ALL SELECT ");
-        move_values(sql, &batch->units[group->at[i]], i == 0);
+        move_cells(store, &batch->units[group->at[i]]);
     }
+    sql_add(sql, "UPDATE (");
+    sql_rows_table(&store->rows, sql);
     sql_add(sql, ") AS u STRAIGHT_JOIN payment_outbox AS o ON o.");
-    bool by_row = batch->units[group->at[0]].as.outbox.row_id != 0;
     sql_add(sql, by_row ? "id = u.n_key" : "event_id = u.n_key");
-    sql_add(sql, " SET o.status = u.n_status, o.epoch = u.n_epoch, o.token_process = u.n_process,"
-                 " o.token_sequence = u.n_sequence, o.attempts = u.n_tries,"
-                 " o.due_at = " SQL_NOW " + u.n_due, o.updated_at = ");
-    sql_add(sql, store->local_now);
-    sql_add(sql, ", o.done_at = CASE WHEN u.n_status = _binary'DONE' THEN " SQL_NOW " END"
-                 " WHERE CAST(o.status AS BINARY) = u.n_guard AND o.epoch = u.n_at");
+    sql_rows_expand(&store->rows, &instants, move_set, sql);
 }
 
 /* Tokens by key, where the count says that some units changed nothing. */

@@ -1,7 +1,5 @@
 #include "mysql_sql.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +42,7 @@ static bool reserve(struct sql *sql, size_t len)
     return true;
 }
 
-static void append(struct sql *sql, const char *bytes, size_t len)
+void sql_add_bytes(struct sql *sql, const char *bytes, size_t len)
 {
     if (len > 0 && reserve(sql, len)) {
         memcpy(sql->bytes + sql->len, bytes, len);
@@ -54,19 +52,32 @@ static void append(struct sql *sql, const char *bytes, size_t len)
 
 void sql_add(struct sql *sql, const char *text)
 {
-    append(sql, text, strlen(text));
+    sql_add_bytes(sql, text, strlen(text));
+}
+
+/* Not printf's: a batch has thousands of numbers. */
+static void number_add(struct sql *sql, bool is_negative, uint64_t magnitude)
+{
+    char text[24];
+    char *at = text + sizeof(text);
+    do {
+        *--at = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude > 0);
+    if (is_negative) {
+        *--at = '-';
+    }
+    sql_add_bytes(sql, at, (size_t)(text + sizeof(text) - at));
 }
 
 void sql_int(struct sql *sql, int64_t value)
 {
-    char text[24];
-    append(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
+    number_add(sql, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void sql_uint(struct sql *sql, uint64_t value)
 {
-    char text[24];
-    append(sql, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, value));
+    number_add(sql, false, value);
 }
 
 /* Bytes above 0x7F stay: no character of UTF-8 has a quote or a backslash in it. */
@@ -81,12 +92,12 @@ void sql_quoted(struct sql *sql, const char *bytes, size_t len)
         if (bytes[i] != '\'' && bytes[i] != '\\' && bytes[i] != '\0') {
             continue;
         }
-        append(sql, bytes + from, i - from);
-        append(sql, "\\", 1);
-        append(sql, bytes[i] == '\0' ? "0" : &bytes[i], 1);
+        sql_add_bytes(sql, bytes + from, i - from);
+        sql_add_bytes(sql, "\\", 1);
+        sql_add_bytes(sql, bytes[i] == '\0' ? "0" : &bytes[i], 1);
         from = i + 1;
     }
-    append(sql, bytes + from, len - from);
+    sql_add_bytes(sql, bytes + from, len - from);
     sql_add(sql, "'");
 }
 
@@ -141,12 +152,14 @@ void sql_uuid_bytes(struct sql *sql, const struct uuid *id)
         sql_add(sql, "NULL");
         return;
     }
-    char text[2 * sizeof(id->bytes) + 4] = "x'";
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * sizeof(id->bytes) + 3] = "x'";
     for (size_t i = 0; i < sizeof(id->bytes); i++) {
-        snprintf(text + 2 + 2 * i, 3, "%02x", id->bytes[i]);
+        text[2 + 2 * i] = digits[id->bytes[i] >> 4];
+        text[3 + 2 * i] = digits[id->bytes[i] & 15];
     }
-    sql_add(sql, text);
-    sql_add(sql, "'");
+    text[sizeof(text) - 1] = '\'';
+    sql_add_bytes(sql, text, sizeof(text));
 }
 
 void sql_delay(struct sql *sql, int64_t due_in_ms)

@@ -37,6 +37,7 @@ void sql_free(struct sql *sql);
 
 /* SQL as it is. */
 void sql_add(struct sql *sql, const char *text);
+void sql_add_bytes(struct sql *sql, const char *bytes, size_t len);
 void sql_int(struct sql *sql, int64_t value);
 void sql_uint(struct sql *sql, uint64_t value);
 /* A literal in the connection's character set, which takes the collation of what it meets. Only

@@ -109,6 +109,7 @@ static void store_close(struct store *base)
     struct mysql_store *store = (struct mysql_store *)base;
     mysql_session_drop(store);
     sql_free(&store->sql);
+    sql_rows_free(&store->rows);
     free(store->readable);
     volatile char *password = store->password;
     for (size_t i = 0; i < sizeof(store->password); i++) {

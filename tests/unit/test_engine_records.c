@@ -50,6 +50,30 @@ static void one_approved_trip_ends_completed_published_and_acknowledged(void **s
     assert_int_equal(committed_offset(), 11);
 }
 
+/* An event that finds no slot would be left to polling, a whole lease later. */
+static void no_trip_is_taken_while_half_the_outbox_waits_for_the_broker(void **state)
+{
+    struct pg_answer approval = kit_approval(&kit, 15200);
+    uint32_t publishing[3];
+    char trip[] = "trip-0";
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        trip[5]++;
+        assert_true(engine_accepts(kit.engine, TOPIC_TRIPS, 0, 1));
+        kit_pg(&kit, kit_charging(&kit, trip, i), &approval);
+        kit_commit(&kit, UNIT_APPLIED);
+        publishing[i] = kit_take(&kit, FX_PUBLISH).slot;
+    }
+    assert_int_equal(engine_counts(kit.engine).outbox, 3);
+    assert_false(engine_accepts(kit.engine, TOPIC_TRIPS, 0, 1));
+    kit_take(&kit, FX_PAUSE);
+    kit_published(&kit, PUBLISH_OUTBOX, publishing[0], PUBLISH_DELIVERED);
+    kit_commit(&kit, UNIT_APPLIED);
+    kit_take(&kit, FX_RESUME);
+    assert_true(engine_accepts(kit.engine, TOPIC_TRIPS, 0, 1));
+}
+
 static void nothing_is_charged_before_the_claim_is_durable(void **state)
 {
     uint32_t slot;
@@ -303,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(one_approved_trip_ends_completed_published_and_acknowledged),
+        STORY(no_trip_is_taken_while_half_the_outbox_waits_for_the_broker),
         STORY(nothing_is_charged_before_the_claim_is_durable),
         STORY(trap_05_an_unknown_batch_is_sent_again_with_the_same_tokens),
         STORY(a_record_of_a_trip_in_flight_waits_for_its_first_commit),

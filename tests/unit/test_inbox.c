@@ -90,6 +90,25 @@ static void a_message_may_be_posted_again_after_it_was_taken(void **state)
     assert_null(first.next); /* nothing of its earlier time in the inbox */
 }
 
+static void a_list_comes_out_behind_what_was_there_and_before_what_follows(void **state)
+{
+    struct inbox *inbox = *state;
+    struct message messages[4] = {{.next = NULL}};
+    struct message *taken;
+
+    inbox_post(inbox, &messages[0]);
+    messages[1].next = &messages[2];
+    inbox_post_list(inbox, &messages[1]);
+    inbox_post_list(inbox, NULL);
+    inbox_post(inbox, &messages[3]);
+    taken = inbox_take(inbox, 0);
+    for (int i = 0; i < 4; i++) {
+        assert_ptr_equal(taken, &messages[i]);
+        taken = taken->next;
+    }
+    assert_null(taken);
+}
+
 static void an_empty_inbox_gives_nothing_when_the_time_is_over(void **state)
 {
     assert_null(inbox_take(*state, 0));
@@ -225,6 +244,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(messages_come_out_in_the_order_of_posting, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_may_be_posted_again_after_it_was_taken, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_list_comes_out_behind_what_was_there_and_before_what_follows, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_inbox_gives_nothing_when_the_time_is_over, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(posting_wakes_the_taker, setup, teardown),

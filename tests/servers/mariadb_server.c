@@ -257,9 +257,9 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-bool mariadb_server_open(struct mariadb_server *server, bool durable)
+static bool open_folder(struct mariadb_server *server, bool durable, const char *const *options)
 {
-    *server = (struct mariadb_server){0};
+    *server = (struct mariadb_server){.options = options};
     (void)snprintf(server->flush, sizeof(server->flush), "--innodb-flush-log-at-trx-commit=%d",
                    durable ? 1 : 2);
     const char *parent = getenv("TMPDIR");
@@ -287,6 +287,16 @@ bool mariadb_server_open(struct mariadb_server *server, bool durable)
     }
     mariadb_server_close(server);
     return false;
+}
+
+bool mariadb_server_open(struct mariadb_server *server, bool durable)
+{
+    return open_folder(server, durable, NULL);
+}
+
+bool mariadb_server_open_with(struct mariadb_server *server, const char *const *options)
+{
+    return open_folder(server, true, options);
 }
 
 void mariadb_server_close(struct mariadb_server *server)

@@ -1,6 +1,6 @@
 /*
- * mariadb_server.h - a MariaDB server of a test's own: a private folder, a free port of the
- * loopback, stopped by its process id.
+ * mariadb_server.h - a MariaDB server of a test's or a bench's own: a private folder, a free port
+ * of the loopback, stopped by its process id.
  */
 #ifndef FAREBOX_MARIADB_SERVER_H
 #define FAREBOX_MARIADB_SERVER_H
@@ -15,7 +15,6 @@
 #define MARIADB_PASSWORD "it's-a-\\long-secret"
 /* May do everything, on every database. */
 #define MARIADB_ROOT "root"
-
 
 struct mariadb_server {
     char folder[300];
@@ -34,6 +33,8 @@ bool mariadb_server_is_there(void);
  * farebox (with the password, all rights on databases `farebox%`) and root (no password). False:
  * the reason was printed and nothing is left. */
 MUST_USE bool mariadb_server_open(struct mariadb_server *server, bool durable);
+/* The same, durable, with options of the caller's, which outlive the server. */
+MUST_USE bool mariadb_server_open_with(struct mariadb_server *server, const char *const *options);
 /* Ends the server and removes the folder. */
 void mariadb_server_close(struct mariadb_server *server);
 
