@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "engine_settings.h"
 #include "time_zone.h"
+#include "fake_gateway.h"
 
 #include <stdio.h>
 #include <stdlib.h>

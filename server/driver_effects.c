@@ -77,8 +77,14 @@ static void fill_trip(struct driver *d, const struct payment *p, struct gateway_
 
     raw_record_decode((const uint8_t *)bytes, len, &raw);
     invariant(trip_codec_decode(&raw.record, &trip) == TRIP_COMPLETED);
+    memcpy(call->ended_at, trip.completed.ended_at, sizeof(call->ended_at));
     call->distance_meters = trip.completed.distance_meters;
     call->duration_seconds = trip.completed.duration_seconds;
+}
+
+static void call_out(struct gateway_port *port, struct gateway_call *call)
+{
+    port->ops->call(port, call);
 }
 
 static void ask_gateway(struct driver *d, const struct effect *fx, enum gateway_op op)
@@ -94,6 +100,7 @@ static void ask_gateway(struct driver *d, const struct effect *fx, enum gateway_
     call->amount_krw = p->amount_krw;
     copy(d, p->trip_id, call->trip_id, sizeof(call->trip_id));
     copy(d, p->user_id, call->user_id, sizeof(call->user_id));
+    copy(d, p->traceparent, call->traceparent, sizeof(call->traceparent));
     if (op == GATEWAY_FARE) {
         fill_trip(d, p, call);
     } else if (op == GATEWAY_CHARGE) {
@@ -105,7 +112,7 @@ static void ask_gateway(struct driver *d, const struct effect *fx, enum gateway_
     if (op == GATEWAY_LOOKUP || op == GATEWAY_CANCEL) {
         copy(d, fx->text, call->pg_id, sizeof(call->pg_id));
     }
-    fake_gateway_call(d->parts.gateway, call);
+    call_out(op == GATEWAY_FARE || op == GATEWAY_PAYER ? d->parts.upstreams : d->parts.pg, call);
 }
 
 static void commit_offset(struct driver *d, const struct effect *fx)
@@ -240,7 +247,7 @@ void effects_carry_out(struct driver *d, const struct effect *fx)
         ask_gateway(d, fx, GATEWAY_CANCEL);
         return;
     case FX_PROBE: /* of an order that does not exist: the answer says that the PG is well */
-        fake_gateway_call(d->parts.gateway, call_new(fx, GATEWAY_PROBE));
+        call_out(d->parts.pg, call_new(fx, GATEWAY_PROBE));
         return;
     case FX_SUBMIT:
         submit(d, fx, clock_boot_ms());

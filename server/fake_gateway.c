@@ -30,6 +30,7 @@ struct waiting {
 };
 
 struct fake_gateway {
+    struct gateway_port port; /* first */
     struct inbox *inbox;
     struct pg_file *pg;
     struct upstream_fake *upstreams;
@@ -48,12 +49,6 @@ struct fake_gateway {
 uint64_t fake_gateway_account(void)
 {
     return ACCOUNT;
-}
-
-void gateway_call_free(struct gateway_call *call)
-{
-    explicit_bzero(call, sizeof(*call));
-    free(call);
 }
 
 /* splitmix64 */
@@ -341,8 +336,40 @@ static void free_all(struct fake_gateway *gateway)
     free(gateway);
 }
 
+static void take_call(struct gateway_port *port, struct gateway_call *call)
+{
+    struct fake_gateway *gateway = (struct fake_gateway *)(void *)port;
+
+    call->message.type = MESSAGE_CALL;
+    inbox_post(&gateway->calls, &call->message);
+}
+
+static void close_gateway(struct gateway_port *port)
+{
+    struct fake_gateway *gateway = (struct fake_gateway *)(void *)port;
+    struct message *message;
+
+    gateway->quit.type = MESSAGE_QUIT;
+    inbox_post(&gateway->calls, &gateway->quit);
+    pthread_join(gateway->thread, NULL);
+    message = inbox_take(&gateway->calls, 0);
+    while (message != NULL) {
+        struct message *next = message->next;
+
+        gateway_call_free((struct gateway_call *)(void *)message);
+        message = next;
+    }
+    while (gateway->waiting.first != NULL) {
+        gateway_call_free(take_first(&gateway->waiting));
+    }
+    inbox_clear(&gateway->calls);
+    free_all(gateway);
+}
+
+static const struct gateway_ops fake_gateway_ops = {take_call, close_gateway};
+
 bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *inbox,
-                       struct fake_gateway **result, char *error, size_t error_size)
+                       struct gateway_port **port, char *error, size_t error_size)
 {
     struct fake_gateway *gateway = calloc(1, sizeof(*gateway));
 
@@ -350,6 +377,7 @@ bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *in
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
+    gateway->port.ops = &fake_gateway_ops;
     gateway->inbox = inbox;
     gateway->pg_timeout_ms = settings->pg_timeout_ms;
     gateway->random = clock_random();
@@ -368,36 +396,6 @@ bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *in
         free_all(gateway);
         return false;
     }
-    *result = gateway;
+    *port = &gateway->port;
     return true;
-}
-
-void fake_gateway_call(struct fake_gateway *gateway, struct gateway_call *call)
-{
-    call->message.type = MESSAGE_CALL;
-    inbox_post(&gateway->calls, &call->message);
-}
-
-void fake_gateway_close(struct fake_gateway *gateway)
-{
-    struct message *message;
-
-    if (gateway == NULL) {
-        return;
-    }
-    gateway->quit.type = MESSAGE_QUIT;
-    inbox_post(&gateway->calls, &gateway->quit);
-    pthread_join(gateway->thread, NULL);
-    message = inbox_take(&gateway->calls, 0);
-    while (message != NULL) {
-        struct message *next = message->next;
-
-        gateway_call_free((struct gateway_call *)(void *)message);
-        message = next;
-    }
-    while (gateway->waiting.first != NULL) {
-        gateway_call_free(take_first(&gateway->waiting));
-    }
-    inbox_clear(&gateway->calls);
-    free_all(gateway);
 }

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "driver.h"
+#include "fake_gateway.h"
 #include "http_ops.h"
 #include "kafka_broker.h"
 #include "log.h"
@@ -23,7 +24,7 @@ struct farebox {
     const struct farebox_settings *settings;
     struct counters *counters;
     struct driver *driver;
-    struct fake_gateway *gateway;
+    struct gateway_port *fakes; /* NULL: not used */
     struct kafka_broker *broker;
     struct store_lanes *lanes;
     struct store_scans *scans;
@@ -105,7 +106,7 @@ static bool open_gateway(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
     char reason[FAREBOX_ERROR_SIZE / 2];
 
-    if (!fake_gateway_open(f->settings, driver_inbox(f->driver), &f->gateway, reason,
+    if (!fake_gateway_open(f->settings, driver_inbox(f->driver), &f->fakes, reason,
                            sizeof(reason))) {
         return fail(error, "FAREBOX_FAKE_PG_FILE", f->settings->fake_pg_path, reason);
     }
@@ -143,7 +144,8 @@ static bool start_driver(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
     const struct driver_parts parts = {.lanes = f->lanes,
                                        .scans = f->scans,
                                        .bus = f->bus,
-                                       .gateway = f->gateway,
+                                       .pg = f->fakes,
+                                       .upstreams = f->fakes,
                                        .counters = f->counters,
                                        .broken = stop_signal_broken};
 
@@ -184,6 +186,13 @@ static bool open_http(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
     return true;
 }
 
+static void close_gateway(struct gateway_port *port)
+{
+    if (port != NULL) {
+        port->ops->close(port);
+    }
+}
+
 /*
  * Ends what runs. The engine thread is still there while the consumers leave, because revokes wait
  * for it; then it ends before the parts that it calls, and the inbox after all that post to it.
@@ -203,7 +212,7 @@ static void close_all(struct farebox *f)
     store_lanes_close(f->lanes);
     store_scans_close(f->scans);
     http_ops_close(f->http_ops);
-    fake_gateway_close(f->gateway);
+    close_gateway(f->fakes);
     kafka_broker_close(f->broker);
     driver_close(f->driver);
     counters_close(f->counters);

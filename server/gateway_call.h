@@ -4,7 +4,7 @@
  * The engine thread fills it in from the engine's state (texts are copied: the engine's pool is
  * its own), the gateway answers it and posts it to the inbox as MESSAGE_CALL.
  *
- * Ownership: from the heap; the gateway's from gateway_*_call() until it is posted, then the
+ * Ownership: from the heap; the gateway's from gateway_ops.call until it is posted, then the
  * engine thread's, which frees it. Billing keys are secrets: never logged, wiped before freed.
  */
 #ifndef FAREBOX_GATEWAY_CALL_H
@@ -13,6 +13,7 @@
 #include "gateway.h"
 #include "inbox.h"
 #include "store.h"
+#include "trip_codec.h"
 
 enum gateway_op {
     GATEWAY_FARE = 1,
@@ -38,6 +39,8 @@ struct gateway_call {
     char trip_id[STORE_ID_MAX + 1];
     char user_id[STORE_ID_MAX + 1];
     char billing_key[STORE_ID_MAX + 1];
+    char traceparent[STORE_TRACEPARENT_MAX + 1]; /* of the trip; "": none */
+    char ended_at[TRIP_ENDED_AT_SIZE];           /* FARE */
     char pg_id[STORE_ID_MAX + 1]; /* LOOKUP: ""; by order id. CANCEL: what is cancelled */
     /* Answer: its handles are 0, its texts are here; "" is none. */
     struct pg_answer pg;
@@ -52,5 +55,8 @@ struct gateway_call {
     struct gateway_call *earlier;
     struct gateway_call *later;
 };
+
+/* Wipes the secrets in a call, and frees it. */
+void gateway_call_free(struct gateway_call *call);
 
 #endif
