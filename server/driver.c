@@ -2,8 +2,8 @@
 
 #include "clock.h"
 #include "engine_settings.h"
+#include "pg_account.h"
 #include "time_zone.h"
-#include "fake_gateway.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +142,7 @@ static bool make_engine(struct driver *d)
     int64_t wall_ms = clock_unix_ms(NULL);
     uint32_t entries = engine_settings_texts(&limits);
     struct engine_identity identity = {.token_process = clock_random(),
-                                       .pg_account = fake_gateway_account()};
+                                       .pg_account = pg_account_of(d->settings)};
     size_t size = engine_size(&limits);
 
     if (size == 0) {

@@ -12,6 +12,7 @@
 
 #include "gateway.h"
 #include "inbox.h"
+#include "pg_http.h"
 #include "store.h"
 #include "trip_codec.h"
 
@@ -50,7 +51,9 @@ struct gateway_call {
     char answer_method_id[STORE_ID_MAX + 1];
     char answer_billing_key[STORE_ID_MAX + 1];
     bool has_method_id; /* "" is a method id too */
-    /* The gateway's: when the answer is posted, and the list of those that wait. */
+    /* The HTTP gateway's. */
+    struct pg_http_call http;
+    /* The fake's: when the answer is posted, and the list of those that wait. */
     int64_t due_ms;
     struct gateway_call *earlier;
     struct gateway_call *later;

@@ -1,9 +1,10 @@
 /*
  * pg_http_memory.c - libcurl keeps copies of URLs (with billing keys) and of the secret key in
- * memory of its own: it is wiped when libcurl lets go of it.
+ * memory of its own, the JSON parser those of users' answers: it is wiped when they let go of it.
  */
 #include "pg_http_internal.h"
 
+#include <jansson.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static void *wiping_realloc(void *memory, size_t size)
 
 bool pg_http_memory_init(void)
 {
+    json_set_alloc_funcs(malloc, wiping_free);
     return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
                                 calloc) == CURLE_OK;
 }
