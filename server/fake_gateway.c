@@ -22,6 +22,7 @@
 #define ORDERS_MAX  (1U << 18)
 #define KEYS_MAX    (1U << 19)
 #define PENDING_MAX (1U << 14)
+#define RULES_MAX   256U /* for tests */
 
 /* Calls in the order of `due_ms`; equal ones in the order in which they came. */
 struct waiting {
@@ -49,6 +50,11 @@ struct fake_gateway {
 uint64_t fake_gateway_account(void)
 {
     return ACCOUNT;
+}
+
+struct pg_fake *fake_gateway_pg(struct gateway_port *port)
+{
+    return pg_file_fake(((struct fake_gateway *)(void *)port)->pg);
 }
 
 /* splitmix64 */
@@ -304,7 +310,7 @@ static bool open_fakes(struct fake_gateway *gateway, const struct farebox_settin
     const struct upstream_fake_config upstreams = upstream_fake_config_default();
     const struct pg_file_options options = {
         .path = settings->fake_pg_path,
-        .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
+        .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, RULES_MAX},
         .config = config_of(settings),
         .accounts = accounts,
         .account_count = 1,

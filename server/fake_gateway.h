@@ -11,6 +11,7 @@
 #define FAREBOX_FAKE_GATEWAY_H
 
 #include "gateway_port.h"
+#include "pg_fake.h"
 #include "settings.h"
 
 /* The fingerprint of the one account that the fake PG knows; never 0. */
@@ -22,5 +23,8 @@ uint64_t fake_gateway_account(void);
  */
 MUST_USE bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *inbox,
                                 struct gateway_port **port, char *error, size_t error_size);
+
+/* The PG behind it, for tests that script faults: only while no call is under way. */
+struct pg_fake *fake_gateway_pg(struct gateway_port *port);
 
 #endif

@@ -392,6 +392,9 @@ struct pg_http_call *transfer_finish(struct transfer *t, CURLcode result,
 
     (void)curl_multi_remove_handle(t->peer->http->multi, t->easy);
     memset(answer, 0, sizeof(*answer));
+    if (t->sends > 1) {
+        tell(t, "a kept connection was closed: the request left again with the same key", "");
+    }
     if (result == CURLE_OK) {
         decode(t, answer);
     } else {

@@ -248,6 +248,7 @@ static void a_charge_on_a_kept_connection_that_dies_leaves_again_with_the_same_k
     assert_int_equal(call.answer.pg.kind, PG_ANSWER_PAYMENT);
     assert_int_equal(raw_peer_requests(peer), 3); /* the PG saw the charge twice: one key */
     assert_sent("\r\nIdempotency-Key: " KIT_ORDER "\r\n");
+    assert_non_null(strstr(kit.told, "the request left again with the same key"));
 }
 
 static void close_at_the_second_when_time_is_over(struct raw_conn *conn)
