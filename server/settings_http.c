@@ -3,6 +3,7 @@
  */
 #include "settings_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *skip_scheme(const char *value)
@@ -132,4 +133,23 @@ bool setting_is_words(const char *value)
         }
     }
     return strstr(value, "{tripId}") == NULL || has_once(value, "{tripId}");
+}
+
+void setting_allowed_http(const struct setting *setting, char text[SETTING_SHOWN_SIZE])
+{
+    size_t most = setting->size - 1;
+    if (setting->type == SETTING_URL) {
+        (void)snprintf(text, SETTING_SHOWN_SIZE,
+                       "http:// or https://, HOST[:PORT] and perhaps /PATH, of at most %zu bytes, "
+                       "without a user and a '/' at the end",
+                       most);
+    } else if (setting->type == SETTING_USER) {
+        (void)snprintf(text, SETTING_SHOWN_SIZE,
+                       "8 to %zu letters, digits and '-_=.@' with {userId} once", most);
+    } else {
+        (void)snprintf(text, SETTING_SHOWN_SIZE,
+                       "1 to %zu bytes of UTF-8 without control characters, with {tripId} once or "
+                       "not at all",
+                       most);
+    }
 }

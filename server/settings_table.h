@@ -69,6 +69,8 @@ void setting_format(const struct setting *setting, const struct farebox_settings
 bool setting_is_url(const char *value);
 bool setting_is_user_template(const char *value);
 bool setting_is_words(const char *value);
+/* setting_allowed() of these. */
+void setting_allowed_http(const struct setting *setting, char text[SETTING_SHOWN_SIZE]);
 
 /* What is allowed: "a whole number from 1 to 16", "refund or adopt", ... */
 void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE]);

@@ -402,21 +402,9 @@ void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE
                        setting->size - 1);
         break;
     case SETTING_URL:
-        (void)snprintf(text, SETTING_SHOWN_SIZE,
-                       "http:// or https://, HOST[:PORT] and perhaps /PATH, of at most %zu bytes, "
-                       "without a user and a '/' at the end",
-                       setting->size - 1);
-        break;
     case SETTING_USER:
-        (void)snprintf(text, SETTING_SHOWN_SIZE,
-                       "8 to %zu letters, digits and '-_=.@' with {userId} once",
-                       setting->size - 1);
-        break;
     case SETTING_WORDS:
-        (void)snprintf(text, SETTING_SHOWN_SIZE,
-                       "1 to %zu bytes of UTF-8 without control characters, with {tripId} once or "
-                       "not at all",
-                       setting->size - 1);
+        setting_allowed_http(setting, text);
         break;
     case SETTING_PATH:
         (void)snprintf(text, SETTING_SHOWN_SIZE, "a path of 1 to %zu bytes", setting->size - 1);

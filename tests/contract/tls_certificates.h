@@ -15,6 +15,7 @@ struct tls_certificates {
     char not_yet[320];
 };
 
+/* Makes the folder and everything in it. */
 void tls_certificates_make(struct tls_certificates *certificates);
 /* The folder with all that is in it. */
 void tls_certificates_remove(struct tls_certificates *certificates);

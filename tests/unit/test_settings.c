@@ -415,9 +415,7 @@ static void what_is_printed_loads_to_the_same(void **state)
     assert_non_null(strstr(text, "FAREBOX_CLAIM_DUE_S=300.5\n"));
     for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         assert_true(count < LENGTH(lines) - 1);
-        if (strcmp(line, "FAREBOX_ADMIN_TOKEN=unset") != 0 &&
-            strcmp(line, "FAREBOX_STORE_PASSWORD=unset") != 0 &&
-            strcmp(line, "FAREBOX_PG_SECRET_KEY=unset") != 0) {
+        if (strstr(line, "=unset") == NULL) { /* a secret */
             lines[count++] = line;
         }
     }
