@@ -170,13 +170,13 @@ static struct pg_ledger_request request_of(struct fake_gateway *gateway,
 static void answer_pg(struct fake_gateway *gateway, struct gateway_call *call,
                       const struct pg_answer *answer)
 {
+    struct gateway_answer_texts *texts = gateway_call_texts(call);
+
     call->pg = *answer;
     call->pg.pg_id = TEXT_NONE;
     call->pg.code = TEXT_NONE;
-    if (!row_texts_string(gateway->texts, answer->pg_id, call->answer_pg_id,
-                          sizeof(call->answer_pg_id)) ||
-        !row_texts_string(gateway->texts, answer->code, call->answer_code,
-                          sizeof(call->answer_code))) {
+    if (!row_texts_string(gateway->texts, answer->pg_id, texts->pg_id, sizeof(texts->pg_id)) ||
+        !row_texts_string(gateway->texts, answer->code, texts->code, sizeof(texts->code))) {
         call->pg = (struct pg_answer){.kind = PG_ANSWER_BROKEN};
     }
 }
@@ -211,6 +211,7 @@ static int64_t call_upstream(struct fake_gateway *gateway, struct gateway_call *
         .distance_meters = call->distance_meters,
         .duration_seconds = call->duration_seconds,
     };
+    struct gateway_answer_texts *texts = gateway_call_texts(call);
     struct upstream_reply reply;
 
     upstream_fake_call(gateway->upstreams, gateway->texts, &request, clock_unix_ms(NULL), &chooser,
@@ -218,11 +219,11 @@ static int64_t call_upstream(struct fake_gateway *gateway, struct gateway_call *
     call->upstream = reply.answer;
     call->upstream.method_id = TEXT_NONE;
     call->upstream.billing_key = TEXT_NONE;
-    call->has_method_id = reply.answer.method_id != TEXT_NONE;
-    if (!row_texts_string(gateway->texts, reply.answer.method_id, call->answer_method_id,
-                          sizeof(call->answer_method_id)) ||
-        !row_texts_string(gateway->texts, reply.answer.billing_key, call->answer_billing_key,
-                          sizeof(call->answer_billing_key))) {
+    texts->has_method_id = reply.answer.method_id != TEXT_NONE;
+    if (!row_texts_string(gateway->texts, reply.answer.method_id, texts->method_id,
+                          sizeof(texts->method_id)) ||
+        !row_texts_string(gateway->texts, reply.answer.billing_key, texts->billing_key,
+                          sizeof(texts->billing_key))) {
         call->upstream = (struct upstream_answer){.kind = UPSTREAM_TROUBLE};
     }
     return reply.delay_ms;

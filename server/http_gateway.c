@@ -33,16 +33,16 @@ static void answered(void *context, struct pg_http_call *http, const struct pg_h
 {
     struct http_gateway *gateway = context;
     struct gateway_call *call = call_of(http);
+    struct gateway_answer_texts *texts;
 
     call->pg = answer->pg;
     call->upstream = answer->upstream;
-    memcpy(call->answer_pg_id, answer->pg_texts.pg_id, sizeof(call->answer_pg_id));
-    memcpy(call->answer_code, answer->pg_texts.code, sizeof(call->answer_code));
-    memcpy(call->answer_method_id, answer->upstream_texts.method_id,
-           sizeof(call->answer_method_id));
-    memcpy(call->answer_billing_key, answer->upstream_texts.billing_key,
-           sizeof(call->answer_billing_key));
-    call->has_method_id = answer->upstream_texts.has_method_id;
+    texts = gateway_call_texts(call);
+    memcpy(texts->pg_id, answer->pg_texts.pg_id, sizeof(texts->pg_id));
+    memcpy(texts->code, answer->pg_texts.code, sizeof(texts->code));
+    memcpy(texts->method_id, answer->upstream_texts.method_id, sizeof(texts->method_id));
+    memcpy(texts->billing_key, answer->upstream_texts.billing_key, sizeof(texts->billing_key));
+    texts->has_method_id = answer->upstream_texts.has_method_id;
     inbox_post(gateway->inbox, &call->message);
 }
 

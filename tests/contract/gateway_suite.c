@@ -60,22 +60,28 @@ static struct uuid new_order(void)
     return (struct uuid){{0x70, 0x61, 0x79, 0, ++orders, 0, 0x50, 0, 0x80}};
 }
 
+/* A call with everything that its kind needs. */
+static struct gateway_call asked_of(enum gateway_op op, struct uuid order)
+{
+    static char trip_id[32];
+    (void)snprintf(trip_id, sizeof(trip_id), "trip-%u", orders);
+    return (struct gateway_call){.op = (uint8_t)op,
+                                 .send_by_ms = clock_boot_ms() + 120000,
+                                 .payment_id = order,
+                                 .amount_krw = FARE_KRW,
+                                 .cancel_no = 1,
+                                 .distance_meters = 5200,
+                                 .duration_seconds = 900,
+                                 .trip_id = trip_id,
+                                 .user_id = "user-1",
+                                 .billing_key = op == GATEWAY_CHARGE ? "bk/suite+1=" : NULL,
+                                 .ended_at = "2026-10-01T15:40:09"};
+}
+
 static struct gateway_call *call_new(enum gateway_op op, struct uuid order)
 {
-    struct gateway_call *call = calloc(1, sizeof(*call));
-    assert_non_null(call);
-    call->op = (uint8_t)op;
-    call->send_by_ms = clock_boot_ms() + 120000;
-    call->payment_id = order;
-    call->amount_krw = FARE_KRW;
-    call->cancel_no = 1;
-    call->distance_meters = 5200;
-    call->duration_seconds = 900;
-    (void)snprintf(call->trip_id, sizeof(call->trip_id), "trip-%u", orders);
-    (void)snprintf(call->user_id, sizeof(call->user_id), "user-1");
-    (void)snprintf(call->billing_key, sizeof(call->billing_key), "bk/suite+1=");
-    (void)snprintf(call->ended_at, sizeof(call->ended_at), "2026-10-01T15:40:09");
-    return call;
+    const struct gateway_call asked = asked_of(op, order);
+    return gateway_call_new(&asked);
 }
 
 static void begin(struct gateway_call *call)
@@ -96,34 +102,45 @@ static struct gateway_call *await(void)
     return (struct gateway_call *)(void *)message;
 }
 
-/* Asks and returns the answer by value. */
-static struct gateway_call ask(struct gateway_call *call)
+/* An answer by value. */
+struct answer {
+    struct pg_answer pg;
+    struct upstream_answer upstream;
+    struct gateway_answer_texts texts;
+};
+
+static struct answer ask(struct gateway_call *call)
 {
-    struct gateway_call answer;
+    struct answer answer;
     begin(call);
     assert_ptr_equal(await(), call);
     assert_null(call->message.next);
-    answer = *call;
+    memset(&answer, 0, sizeof(answer));
+    answer.pg = call->pg;
+    answer.upstream = call->upstream;
+    if (call->texts != NULL) {
+        answer.texts = *call->texts;
+    }
     gateway_call_free(call);
     return answer;
 }
 
-static struct gateway_call charge(struct uuid order)
+static struct answer charge(struct uuid order)
 {
     return ask(call_new(GATEWAY_CHARGE, order));
 }
 
-static struct gateway_call look_up(struct uuid order)
+static struct answer look_up(struct uuid order)
 {
     return ask(call_new(GATEWAY_LOOKUP, order));
 }
 
-static struct gateway_call cancel(struct uuid order, const char *pg_id, uint16_t number)
+static struct answer cancel(struct uuid order, const char *pg_id, uint16_t number)
 {
-    struct gateway_call *call = call_new(GATEWAY_CANCEL, order);
-    call->cancel_no = number;
-    (void)snprintf(call->pg_id, sizeof(call->pg_id), "%s", pg_id);
-    return ask(call);
+    struct gateway_call asked = asked_of(GATEWAY_CANCEL, order);
+    asked.cancel_no = number;
+    asked.pg_id = pg_id;
+    return ask(gateway_call_new(&asked));
 }
 
 static void rule(struct uuid order, enum pg_fault fault, unsigned op, enum pg_fake_code code)
@@ -136,7 +153,7 @@ static void rule(struct uuid order, enum pg_fault fault, unsigned op, enum pg_fa
     factory->rule(&fixture, &rule);
 }
 
-static void assert_approved(const struct gateway_call *answer)
+static void assert_approved(const struct answer *answer)
 {
     assert_int_equal(answer->pg.kind, PG_ANSWER_PAYMENT);
     assert_int_equal(answer->pg.status, PG_DONE);
@@ -144,20 +161,20 @@ static void assert_approved(const struct gateway_call *answer)
     assert_true(answer->pg.currency_krw);
     assert_int_equal(answer->pg.total_krw, FARE_KRW);
     assert_int_equal(answer->pg.balance_krw, FARE_KRW);
-    assert_true(strlen(answer->answer_pg_id) > 0);
+    assert_true(strlen(answer->texts.pg_id) > 0);
     assert_int_equal(answer->pg.pg_id, TEXT_NONE);
 }
 
-static void assert_error(const struct gateway_call *answer, const char *code)
+static void assert_error(const struct answer *answer, const char *code)
 {
     assert_int_equal(answer->pg.kind, PG_ANSWER_ERROR);
-    assert_string_equal(answer->answer_code, code);
+    assert_string_equal(answer->texts.code, code);
     assert_int_equal(answer->pg.code_class, pg_code_classify(code, strlen(code)));
     assert_int_equal(answer->pg.code, TEXT_NONE);
 }
 
 /* No verdict, whether or not it was done. */
-static void assert_silent(const struct gateway_call *answer)
+static void assert_silent(const struct answer *answer)
 {
     if (answer->pg.kind != PG_ANSWER_TIMEOUT && answer->pg.kind != PG_ANSWER_BROKEN) {
         fail_msg("an answer of kind %d", answer->pg.kind);
@@ -167,34 +184,34 @@ static void assert_silent(const struct gateway_call *answer)
 static void a_charge_is_approved_as_asked_and_found_by_both_ids(void **state)
 {
     struct uuid order = new_order();
-    struct gateway_call approved = charge(order);
-    struct gateway_call found = look_up(order);
-    struct gateway_call *by_pg_id = call_new(GATEWAY_LOOKUP, order);
+    struct answer approved = charge(order);
+    struct answer found = look_up(order);
+    struct gateway_call by_pg_id = asked_of(GATEWAY_LOOKUP, order);
     (void)state;
     assert_approved(&approved);
     assert_approved(&found);
-    assert_string_equal(found.answer_pg_id, approved.answer_pg_id);
-    (void)snprintf(by_pg_id->pg_id, sizeof(by_pg_id->pg_id), "%s", approved.answer_pg_id);
-    found = ask(by_pg_id);
+    assert_string_equal(found.texts.pg_id, approved.texts.pg_id);
+    by_pg_id.pg_id = approved.texts.pg_id;
+    found = ask(gateway_call_new(&by_pg_id));
     assert_approved(&found);
-    assert_string_equal(found.answer_pg_id, approved.answer_pg_id);
+    assert_string_equal(found.texts.pg_id, approved.texts.pg_id);
 }
 
 static void a_charge_sent_again_is_the_same_charge(void **state)
 {
     struct uuid order = new_order();
-    struct gateway_call first = charge(order);
-    struct gateway_call second = charge(order);
+    struct answer first = charge(order);
+    struct answer second = charge(order);
     (void)state;
     assert_approved(&first);
     assert_approved(&second);
-    assert_string_equal(first.answer_pg_id, second.answer_pg_id);
+    assert_string_equal(first.texts.pg_id, second.texts.pg_id);
 }
 
 static void what_was_never_charged_is_absent(void **state)
 {
-    struct gateway_call found = look_up(new_order());
-    struct gateway_call probe = ask(call_new(GATEWAY_PROBE, (struct uuid){{0}}));
+    struct answer found = look_up(new_order());
+    struct answer probe = ask(call_new(GATEWAY_PROBE, (struct uuid){{0}}));
     (void)state;
     assert_error(&found, "NOT_FOUND_PAYMENT");
     assert_error(&probe, "NOT_FOUND_PAYMENT");
@@ -205,10 +222,10 @@ static void a_decline_has_its_code_and_charges_nothing(void **state)
     struct uuid order = new_order();
     (void)state;
     rule(order, PG_FAULT_DECLINE, PG_LEDGER_CHARGE, PG_FAKE_REJECT_CARD_PAYMENT);
-    struct gateway_call declined = charge(order);
+    struct answer declined = charge(order);
     assert_error(&declined, "REJECT_CARD_PAYMENT");
     assert_int_equal(declined.pg.code_class, PG_CODE_DECLINED);
-    struct gateway_call found = look_up(order);
+    struct answer found = look_up(order);
     assert_error(&found, "NOT_FOUND_PAYMENT");
 }
 
@@ -225,7 +242,7 @@ static void every_error_code_has_its_class(void **state)
             continue;
         }
         rule(order, PG_FAULT_ERROR_BEFORE, PG_LEDGER_CHARGE, code);
-        struct gateway_call answer = charge(order);
+        struct answer answer = charge(order);
         assert_error(&answer, name);
         seen++;
     }
@@ -237,9 +254,9 @@ static void an_error_although_it_was_done_is_told_by_the_look_up(void **state)
     struct uuid order = new_order();
     (void)state;
     rule(order, PG_FAULT_ERROR_AFTER, PG_LEDGER_CHARGE, PG_FAKE_PROVIDER_ERROR);
-    struct gateway_call answer = charge(order);
+    struct answer answer = charge(order);
     assert_error(&answer, "PROVIDER_ERROR");
-    struct gateway_call found = look_up(order);
+    struct answer found = look_up(order);
     assert_approved(&found);
 }
 
@@ -259,7 +276,7 @@ static void refusals_of_the_caller_have_their_classes(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct uuid order = new_order();
         rule(order, rows[i].fault, PG_LEDGER_CHARGE, PG_FAKE_NO_CODE);
-        struct gateway_call answer = charge(order);
+        struct answer answer = charge(order);
         assert_error(&answer, rows[i].code);
         assert_int_equal(answer.pg.code_class, rows[i].class);
         answer = charge(order); /* nothing was done, and the key is not spent */
@@ -275,9 +292,9 @@ static void an_answer_that_is_lost_is_no_verdict(void **state)
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         struct uuid order = new_order();
         rule(order, faults[i], PG_LEDGER_CHARGE, PG_FAKE_NO_CODE);
-        struct gateway_call answer = charge(order);
+        struct answer answer = charge(order);
         assert_silent(&answer);
-        assert_string_equal(answer.answer_pg_id, "");
+        assert_string_equal(answer.texts.pg_id, "");
         answer = look_up(order);
         if (faults[i] == PG_FAULT_LOST_BEFORE) {
             assert_error(&answer, "NOT_FOUND_PAYMENT");
@@ -294,7 +311,7 @@ static void an_answer_after_the_time_limit_is_a_timeout(void **state)
     struct uuid order = new_order();
     (void)state;
     rule(order, PG_FAULT_SLOW, PG_LEDGER_CHARGE, PG_FAKE_NO_CODE);
-    struct gateway_call answer = charge(order);
+    struct answer answer = charge(order);
     assert_int_equal(answer.pg.kind, PG_ANSWER_TIMEOUT);
     answer = look_up(order);
     assert_approved(&answer);
@@ -305,7 +322,7 @@ static void an_object_that_is_not_as_asked_is_told_as_it_is(void **state)
     struct uuid order = new_order();
     (void)state;
     rule(order, PG_FAULT_WRONG_AMOUNT, PG_LEDGER_CHARGE, PG_FAKE_NO_CODE);
-    struct gateway_call answer = charge(order);
+    struct answer answer = charge(order);
     assert_int_equal(answer.pg.kind, PG_ANSWER_PAYMENT);
     assert_int_not_equal(answer.pg.total_krw, FARE_KRW);
     order = new_order();
@@ -317,7 +334,7 @@ static void an_object_that_is_not_as_asked_is_told_as_it_is(void **state)
     rule(order, PG_FAULT_NO_PG_ID, PG_LEDGER_CHARGE, PG_FAKE_NO_CODE);
     answer = charge(order);
     assert_int_equal(answer.pg.kind, PG_ANSWER_PAYMENT);
-    assert_string_equal(answer.answer_pg_id, "");
+    assert_string_equal(answer.texts.pg_id, "");
     order = new_order();
     rule(order, PG_FAULT_FOREIGN, PG_LEDGER_CHARGE, PG_FAKE_NO_CODE);
     answer = charge(order);
@@ -333,19 +350,19 @@ static void an_object_that_is_not_as_asked_is_told_as_it_is(void **state)
 static void a_cancel_empties_the_balance_and_its_number_is_replayed(void **state)
 {
     struct uuid order = new_order();
-    struct gateway_call approved = charge(order);
+    struct answer approved = charge(order);
     (void)state;
     for (int again = 0; again < 2; again++) {
-        struct gateway_call answer = cancel(order, approved.answer_pg_id, 1);
+        struct answer answer = cancel(order, approved.texts.pg_id, 1);
         assert_int_equal(answer.pg.kind, PG_ANSWER_PAYMENT);
         assert_true(answer.pg.order_matches);
         assert_int_equal(answer.pg.balance_krw, 0);
         assert_int_equal(answer.pg.total_krw, FARE_KRW);
-        assert_string_equal(answer.answer_pg_id, approved.answer_pg_id);
+        assert_string_equal(answer.texts.pg_id, approved.texts.pg_id);
     }
-    struct gateway_call next = cancel(order, approved.answer_pg_id, 2);
+    struct answer next = cancel(order, approved.texts.pg_id, 2);
     assert_error(&next, "ALREADY_CANCELED_PAYMENT");
-    struct gateway_call found = look_up(order);
+    struct answer found = look_up(order);
     assert_int_equal(found.pg.balance_krw, 0);
     assert_int_equal(found.pg.status, PG_CANCELED);
 }
@@ -354,14 +371,14 @@ static void a_cancel_empties_the_balance_and_its_number_is_replayed(void **state
 static void a_cancel_refused_for_now_needs_the_next_number(void **state)
 {
     struct uuid order = new_order();
-    struct gateway_call approved = charge(order);
+    struct answer approved = charge(order);
     (void)state;
     rule(order, PG_FAULT_CONSECUTIVE, PG_LEDGER_CANCEL, PG_FAKE_NO_CODE);
-    struct gateway_call answer = cancel(order, approved.answer_pg_id, 1);
+    struct answer answer = cancel(order, approved.texts.pg_id, 1);
     assert_error(&answer, "FORBIDDEN_CONSECUTIVE_REQUEST");
-    answer = cancel(order, approved.answer_pg_id, 1);
+    answer = cancel(order, approved.texts.pg_id, 1);
     assert_error(&answer, "FORBIDDEN_CONSECUTIVE_REQUEST");
-    answer = cancel(order, approved.answer_pg_id, 2);
+    answer = cancel(order, approved.texts.pg_id, 2);
     assert_int_equal(answer.pg.kind, PG_ANSWER_PAYMENT);
     assert_int_equal(answer.pg.balance_krw, 0);
 }
@@ -372,7 +389,7 @@ static void a_charge_after_its_send_limit_never_leaves(void **state)
     struct gateway_call *call = call_new(GATEWAY_CHARGE, order);
     (void)state;
     call->send_by_ms = clock_boot_ms() - 1;
-    struct gateway_call answer = ask(call);
+    struct answer answer = ask(call);
     assert_int_equal(answer.pg.kind, PG_ANSWER_NOT_SENT);
     answer = look_up(order);
     assert_error(&answer, "NOT_FOUND_PAYMENT");
@@ -381,17 +398,17 @@ static void a_charge_after_its_send_limit_never_leaves(void **state)
 static void pricing_and_users_answer(void **state)
 {
     struct uuid order = new_order();
-    struct gateway_call fare = ask(call_new(GATEWAY_FARE, order));
-    struct gateway_call again = ask(call_new(GATEWAY_FARE, order));
-    struct gateway_call payer = ask(call_new(GATEWAY_PAYER, order));
+    struct answer fare = ask(call_new(GATEWAY_FARE, order));
+    struct answer again = ask(call_new(GATEWAY_FARE, order));
+    struct answer payer = ask(call_new(GATEWAY_PAYER, order));
     (void)state;
     assert_int_equal(fare.upstream.kind, UPSTREAM_OK);
     assert_true(fare.upstream.fare_krw > 0);
     assert_int_equal(fare.upstream.fare_krw, again.upstream.fare_krw);
     assert_int_equal(payer.upstream.kind, UPSTREAM_OK);
-    assert_true(payer.has_method_id);
-    assert_true(strlen(payer.answer_method_id) > 0);
-    assert_true(strlen(payer.answer_billing_key) > 0);
+    assert_true(payer.texts.has_method_id);
+    assert_true(strlen(payer.texts.method_id) > 0);
+    assert_true(strlen(payer.texts.billing_key) > 0);
     assert_int_equal(payer.upstream.billing_key, TEXT_NONE);
 }
 
@@ -416,7 +433,7 @@ static void each_of_many_calls_at_once_is_answered_once(void **state)
             struct message *next = call->message.next;
             answers[call->slot]++;
             if (call->op == GATEWAY_CHARGE) {
-                assert_approved(call);
+                assert_int_equal(call->pg.kind, PG_ANSWER_PAYMENT);
             } else {
                 assert_int_equal(call->upstream.kind, UPSTREAM_OK);
             }
