@@ -45,7 +45,10 @@ static int before_request(void *context, char *to, char *from, int to_port, int 
     return CURL_PREREQFUNC_OK;
 }
 
-/* What the connection did not take at once leaves here or never. */
+/*
+ * Runs after each piece of work on the transfer. HTTP/2 may let a request's head out and hold its
+ * body back: what has not left by the send limit is broken off, at the next look, within a second.
+ */
 static int during_transfer(void *context, curl_off_t down_total, curl_off_t down,
                            curl_off_t up_total, curl_off_t up)
 {
@@ -299,7 +302,7 @@ static void tell_failure(struct transfer *t, CURLcode result)
     long number = 0;
 
     if (t->is_late) {
-        tell(t, "a charge was not sent: its time was over", "");
+        tell(t, "a charge was broken off: its time to leave was over", "");
         return;
     }
     if (t->is_too_large) {

@@ -143,8 +143,8 @@ static void a_charge_whose_connection_took_too_long_never_leaves(void **state)
     assert_int_equal(kit_kind(&kit, PG_REQUEST_CHARGE), PG_ANSWER_PAYMENT);
 }
 
-/* nghttpd, an HTTP/2 server of others, gives the file that the path names. */
-static pid_t run_nghttpd(const char *folder, char port[8])
+/* nghttpd, a server of others that speaks HTTP/2 only, gives the file that the path names. */
+static pid_t run_nghttpd(const char *window_bits, char port[8])
 {
     struct raw_peer *free_port = raw_peer_open(NULL, answer_all);
     pid_t parent = getpid();
@@ -157,15 +157,16 @@ static pid_t run_nghttpd(const char *folder, char port[8])
         int null = open("/dev/null", O_RDWR);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && null >= 0 &&
             dup2(null, 1) == 1 && dup2(null, 2) == 2) {
-            (void)execlp("nghttpd", "nghttpd", "-a", "127.0.0.1", "-d", folder, port,
-                         certificates.key, certificates.good, (char *)NULL);
+            (void)execlp("nghttpd", "nghttpd", "-a", "127.0.0.1", "-w", window_bits, "-d",
+                         certificates.folder, port, certificates.key, certificates.good,
+                         (char *)NULL);
         }
         _exit(127);
     }
     return pid;
 }
 
-static void write_answer(const char *folder, char path[512])
+static void write_answer(const char *folder)
 {
     char at[512];
     FILE *file;
@@ -175,8 +176,8 @@ static void write_answer(const char *folder, char path[512])
     assert_int_equal(mkdir(at, 0700), 0);
     (void)snprintf(at, sizeof(at), "%s/v1/payments/orders", folder);
     assert_int_equal(mkdir(at, 0700), 0);
-    (void)snprintf(path, 512, "%s/v1/payments/orders/" KIT_ORDER, folder);
-    file = fopen(path, "w");
+    (void)snprintf(at, sizeof(at), "%s/v1/payments/orders/" KIT_ORDER, folder);
+    file = fopen(at, "w");
     assert_non_null(file);
     assert_true(fputs(kit_done, file) >= 0);
     assert_int_equal(fclose(file), 0);
@@ -193,25 +194,36 @@ static void await_nghttpd(void)
     fail_msg("nghttpd does not listen: %s", kit.told);
 }
 
+static pid_t nghttpd_pid;
+
+/* `window_bits`: of a request's body 2^N - 1 bytes may leave unasked. */
+static void open_nghttpd(const char *window_bits)
+{
+    char port[8];
+    if (access("/usr/sbin/nghttpd", X_OK) != 0 && access("/usr/bin/nghttpd", X_OK) != 0) {
+        print_message("SKIPPED: nghttpd is not installed (Debian package nghttp2-server)\n");
+        skip();
+    }
+    nghttpd_pid = run_nghttpd(window_bits, port);
+    kit_init(&kit, "https", (uint16_t)strtoul(port, NULL, 10));
+    kit.options.peers[PG_HTTP_PG].ca_path = certificates.ca;
+    kit_open(&kit);
+    await_nghttpd();
+}
+
+static void kill_nghttpd(void)
+{
+    assert_int_equal(kill(nghttpd_pid, SIGKILL), 0);
+    assert_int_equal(waitpid(nghttpd_pid, NULL, 0), nghttpd_pid);
+}
+
 #define MANY 200
 
 static void a_peer_that_offers_http_2_is_spoken_to_in_it(void **state)
 {
     static struct kit_call calls[MANY];
-    char path[512];
-    char port[8];
-    pid_t pid;
     (void)state;
-    if (access("/usr/sbin/nghttpd", X_OK) != 0 && access("/usr/bin/nghttpd", X_OK) != 0) {
-        print_message("SKIPPED: nghttpd is not installed (Debian package nghttp2-server)\n");
-        skip();
-    }
-    write_answer(certificates.folder, path);
-    pid = run_nghttpd(certificates.folder, port);
-    kit_init(&kit, "https", (uint16_t)strtoul(port, NULL, 10));
-    kit.options.peers[PG_HTTP_PG].ca_path = certificates.ca;
-    kit_open(&kit);
-    await_nghttpd();
+    open_nghttpd("16");
     for (int i = 0; i < MANY; i++) {
         calls[i] = kit_call_of(i % 2 == 0 ? PG_REQUEST_LOOKUP : PG_REQUEST_CANCEL);
         kit_begin(&kit, &calls[i]);
@@ -222,11 +234,23 @@ static void a_peer_that_offers_http_2_is_spoken_to_in_it(void **state)
         assert_int_equal(calls[i].answer.pg.kind,
                          i % 2 == 0 ? PG_ANSWER_PAYMENT : PG_ANSWER_BROKEN);
     }
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    kill_nghttpd();
     /* The kept connection is dead now, and nobody listens any more. */
     int kind = kit_kind(&kit, PG_REQUEST_CHARGE);
     assert_true(kind == PG_ANSWER_NOT_SENT || kind == PG_ANSWER_TIMEOUT);
+}
+
+/* HTTP/2 lets the head of a charge out and keeps its body back: it must not leave later. */
+static void a_body_that_is_held_back_never_leaves_after_the_send_limit(void **state)
+{
+    struct kit_call call = kit_call_of(PG_REQUEST_CHARGE);
+    (void)state;
+    open_nghttpd("0");
+    call.call.send_by_ms = kit_now_ms() + 300;
+    kit_ask(&kit, &call);
+    kill_nghttpd();
+    assert_int_equal(call.answer.pg.kind, PG_ANSWER_TIMEOUT);
+    assert_non_null(strstr(kit.told, "a charge was broken off: its time to leave was over"));
 }
 
 int main(void)
@@ -239,11 +263,13 @@ int main(void)
         TEST(files_that_cannot_be_read_are_named_at_the_start),
         TEST(a_charge_whose_connection_took_too_long_never_leaves),
         TEST(a_peer_that_offers_http_2_is_spoken_to_in_it),
+        TEST(a_body_that_is_held_back_never_leaves_after_the_send_limit),
     };
     if (!pg_http_global_init()) {
         return 1;
     }
     tls_certificates_make(&certificates);
+    write_answer(certificates.folder);
     int failed = cmocka_run_group_tests_name("pg_http over TLS", tests, NULL, NULL);
     tls_certificates_remove(&certificates);
     return failed;
