@@ -6,33 +6,35 @@
 
 #include <cmocka.h>
 
-#include "fakepg_process.h"
+#include "fakepg_kit.h"
 #include "gateway_suite.h"
 #include "http_gateway.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct fakepg_process process;
+/* A merchant of its own, with a key as long as a real one. */
+#define SECRET_KEY "test_sk_gateway0suite0secret0key0"
+
+static struct fakepg_kit kit;
 
 static void http_open(struct gateway_fixture *fixture)
 {
     char urls[3][80];
     char error[512];
     static const char *const names[] = {"PG", "PRICING", "USERS"};
-    fakepg_process_set(&process, "/fake/reset", "{}");
-    fakepg_process_set(&process, "/fake/config",
-                       "{\"timeout_ms\":2000,\"slow_max_ms\":500,\"lost\":\"hang\"}");
+    fakepg_kit_set(&kit, "reset", "{}");
+    fakepg_kit_set(&kit, "config", "{\"timeout_ms\":2000,\"slow_max_ms\":500,\"lost\":\"hang\"}");
     for (int i = 0; i < 3; i++) {
         (void)snprintf(urls[i], sizeof(urls[i]), "FAREBOX_%s_URL=http://127.0.0.1:%u", names[i],
-                       (unsigned)process.port);
+                       (unsigned)kit.port);
     }
     const char *const variables[] = {urls[0],
                                      urls[1],
                                      urls[2],
                                      "FAREBOX_PG=http",
                                      "FAREBOX_UPSTREAMS=http",
-                                     "FAREBOX_PG_SECRET_KEY=" FAKEPG_KEY,
+                                     "FAREBOX_PG_SECRET_KEY=" SECRET_KEY,
                                      "FAREBOX_PG_TIMEOUT_S=2",
                                      "FAREBOX_PG_LOOKUP_TIMEOUT_S=2",
                                      "FAREBOX_PG_CANCEL_TIMEOUT_S=2",
@@ -66,7 +68,7 @@ static void http_rule(struct gateway_fixture *fixture, const struct pg_fake_rule
                    (unsigned)rule->times, has_code ? ",\"code\":\"" : "",
                    has_code ? pg_fake_code_name((enum pg_fake_code)rule->code) : "",
                    has_code ? "\"" : "");
-    fakepg_process_set(&process, "/fake/faults", body);
+    fakepg_kit_set(&kit, "faults", body);
 }
 
 static void http_close(struct gateway_fixture *fixture)
@@ -81,8 +83,10 @@ int main(void)
     if (!pg_http_global_init()) {
         return 1;
     }
-    fakepg_process_start(&process, 0);
+    static const char *const options[] = {"-k", SECRET_KEY, NULL};
+    fakepg_kit_init(&kit);
+    fakepg_kit_start(&kit, options);
     int failed = gateway_suite_run(&factory);
-    fakepg_process_kill(&process);
+    fakepg_kit_clear(&kit);
     return failed;
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "fakepg_process.h"
+#include "fakepg_kit.h"
 #include "farebox_audit.h"
 #include "farebox_process.h"
 #include "http_client.h"
@@ -17,8 +17,10 @@
 #include <string.h>
 
 #define TRIPS 40
+/* A merchant of its own, with a key as long as a real one. */
+#define SECRET_KEY "test_sk_farebox0over0http0secret0key0"
 
-static struct fakepg_process fakepg;
+static struct fakepg_kit fakepg;
 static struct farebox_process process;
 static struct trip_sender sender;
 
@@ -31,7 +33,7 @@ static void use_fakepg(void)
     }
     farebox_process_set(&process, "FAREBOX_PG", "http");
     farebox_process_set(&process, "FAREBOX_UPSTREAMS", "http");
-    farebox_process_set(&process, "FAREBOX_PG_SECRET_KEY", "%s", FAKEPG_KEY);
+    farebox_process_set(&process, "FAREBOX_PG_SECRET_KEY", "%s", SECRET_KEY);
     farebox_process_set(&process, "FAREBOX_UPSTREAM_TIMEOUT_MS", "10000");
 }
 
@@ -44,13 +46,22 @@ static void hurry(void)
     farebox_process_set(&process, "FAREBOX_PG_CONNECT_MS", "200");
 }
 
+/* On a free port, or where it was before. Its state outlives a kill. */
+static void start_fakepg(int port)
+{
+    char number[16];
+    const char *const options[] = {"-k",     SECRET_KEY, "--state", fakepg.state,
+                                   "--port", number,     NULL};
+    (void)snprintf(number, sizeof(number), "%d", port);
+    fakepg_kit_start(&fakepg, options);
+}
+
 static int setup(void **state)
 {
     (void)state;
-    memset(&fakepg, 0, sizeof(fakepg));
     farebox_process_init(&process, NULL);
-    (void)snprintf(fakepg.state, sizeof(fakepg.state), "%.200s/fakepg.log", process.folder);
-    fakepg_process_start(&fakepg, 0);
+    fakepg_kit_init(&fakepg);
+    start_fakepg(0);
     use_fakepg();
     return 0;
 }
@@ -60,7 +71,7 @@ static int teardown(void **state)
     (void)state;
     trip_sender_close(&sender);
     farebox_process_clear(&process);
-    fakepg_process_kill(&fakepg);
+    fakepg_kit_clear(&fakepg);
     return 0;
 }
 
@@ -110,13 +121,9 @@ static void start(void)
 /* A number among the ledger's totals. */
 static int64_t total(const char *name)
 {
-    char *text = fakepg_process_control(&fakepg, "/fake/ledger", NULL);
-    json_t *ledger = json_loads(text, 0, NULL);
-    const json_t *number = json_object_get(json_object_get(ledger, "totals"), name);
-    assert_true(json_is_integer(number));
-    int64_t value = json_integer_value(number);
+    json_t *ledger = fakepg_kit_control(&fakepg, "ledger", NULL);
+    int64_t value = kit_number(json_object_get(ledger, "totals"), name);
     json_decref(ledger);
-    free(text);
     return value;
 }
 
@@ -138,21 +145,22 @@ static void trips_sent_twice_are_charged_once(void **state)
     assert_int_equal(total("approvals"), TRIPS);
     assert_int_equal(total("approved_twice"), 0);
     assert_int_equal(total("captured"), count_of(earned));
-    char *ledger = fakepg_process_control(&fakepg, "/fake/ledger", NULL);
-    assert_non_null(strstr(ledger, "\"customerKey\":\"taxi-user-1\""));
-    free(ledger);
+    json_t *ledger = fakepg_kit_control(&fakepg, "ledger", NULL);
+    const json_t *order = json_array_get(json_object_get(ledger, "orders"), 0);
+    assert_string_equal(kit_text(order, "customerKey"), "taxi-user-1");
+    json_decref(ledger);
     farebox_process_stop(&process);
 }
 
 static void what_pricing_and_users_refuse_for_good_is_not_charged(void **state)
 {
     (void)state;
-    fakepg_process_set(&fakepg, "/fake/overrides",
-                       "{\"upstream\":\"pricing\",\"id\":\"trip-half\",\"kind\":\"not_whole\"}");
-    fakepg_process_set(&fakepg, "/fake/overrides",
-                       "{\"upstream\":\"pricing\",\"id\":\"trip-free\",\"kind\":\"fare\"}");
-    fakepg_process_set(&fakepg, "/fake/overrides",
-                       "{\"upstream\":\"users\",\"id\":\"nobody\",\"kind\":\"not_found\"}");
+    fakepg_kit_set(&fakepg, "overrides",
+                   "{\"upstream\":\"pricing\",\"id\":\"trip-half\",\"kind\":\"not_whole\"}");
+    fakepg_kit_set(&fakepg, "overrides",
+                   "{\"upstream\":\"pricing\",\"id\":\"trip-free\",\"kind\":\"fare\"}");
+    fakepg_kit_set(&fakepg, "overrides",
+                   "{\"upstream\":\"users\",\"id\":\"nobody\",\"kind\":\"not_found\"}");
     start();
     send_trip("trip-half", "user-1");
     send_trip("trip-free", "user-1");
@@ -195,15 +203,15 @@ static void a_pg_that_is_killed_and_comes_back_charges_each_trip_once(void **sta
     (void)state;
     hurry();
     start();
-    fakepg_process_set(&fakepg, "/fake/config",
-                       "{\"delay\":{\"pg\":{\"kind\":\"uniform\",\"ms\":0,\"max_ms\":100}}}");
+    fakepg_kit_set(&fakepg, "config",
+                   "{\"delay\":{\"pg\":{\"kind\":\"uniform\",\"ms\":0,\"max_ms\":100}}}");
     send_trips(0, TRIPS);
     await_count("SELECT count(*) > 5 FROM payments", 1);
-    uint16_t port = fakepg.port;
-    fakepg_process_kill(&fakepg);
+    int port = fakepg.port;
+    fakepg_kit_kill(&fakepg);
     send_trips(TRIPS, TRIPS);
     process_pause(1000);
-    fakepg_process_start(&fakepg, port);
+    start_fakepg(port);
     await_count("SELECT count(*) FROM payments", 2L * TRIPS);
     await_count(unsettled, 0);
     assert_int_equal(total("approved_twice"), 0);
@@ -247,16 +255,16 @@ static void with_every_fault_the_books_balance_and_no_secret_is_told(void **stat
 {
     /* The key, its base64, the fakes' billing keys (plain and in a URL), `secret` and card. */
     static const char *const secrets[] = {
-        "farebox0fake0pg0secret", "ZmFyZWJveDBmYWtl", "dGVzdF9za19mYXJl", "bk_", "ps_", "433583"};
+        "farebox0over0http0secret", "ZmFyZWJveDBvdmVy", "dGVzdF9za19mYXJl", "bk_", "ps_", "433583"};
     (void)state;
     hurry();
     farebox_process_set(&process, "FAREBOX_LOG_LEVEL", "debug");
-    fakepg_process_set(&fakepg, "/fake/config", all_faults);
+    fakepg_kit_set(&fakepg, "config", all_faults);
     start();
     send_trips(0, 3 * TRIPS);
     await_count("SELECT count(*) FROM payments", 3L * TRIPS);
     process_pause(1000);
-    fakepg_process_set(&fakepg, "/fake/faults/off", "{}");
+    fakepg_kit_set(&fakepg, "faults/off", "{}");
     await_count(unsettled, 0);
     await_count("SELECT count(*) FROM payments WHERE refund_state = 'INTENDED'", 0);
     assert_int_equal(total("captured") - total("refunded"), count_of(earned));
@@ -271,8 +279,7 @@ static void a_stop_waits_for_calls_under_way(void **state)
 {
     (void)state;
     start();
-    fakepg_process_set(&fakepg, "/fake/config",
-                       "{\"delay\":{\"pg\":{\"kind\":\"fixed\",\"ms\":1500}}}");
+    fakepg_kit_set(&fakepg, "config", "{\"delay\":{\"pg\":{\"kind\":\"fixed\",\"ms\":1500}}}");
     send_trips(0, 10);
     await_count("SELECT count(*) FROM payments", 10);
     assert_true(count_of(unsettled) > 0);
