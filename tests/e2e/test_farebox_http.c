@@ -138,6 +138,7 @@ static void trips_sent_twice_are_charged_once(void **state)
 {
     (void)state;
     farebox_process_set(&process, "FAREBOX_PG_CUSTOMER_KEY", "taxi-{userId}");
+    farebox_process_set(&process, "FAREBOX_PG_ACCOUNT", "fakepg3"); /* the third of its merchants */
     start();
     send_trips(0, TRIPS);
     send_trips(0, TRIPS);
@@ -178,11 +179,9 @@ static void what_pricing_and_users_refuse_for_good_is_not_charged(void **state)
     farebox_process_stop(&process);
 }
 
-/* No row fails for it, the breaker opens, an alert says so. */
-static void refused_credentials_open_the_breaker_and_alert(void **state)
+/* No row fails or completes for it, the breaker opens, an alert says so. */
+static void expect_credentials_refused(void)
 {
-    (void)state;
-    farebox_process_set(&process, "FAREBOX_PG_SECRET_KEY", "test_sk_of_somebody_else_entirely");
     start();
     send_trips(0, TRIPS);
     int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
@@ -192,10 +191,23 @@ static void refused_credentials_open_the_breaker_and_alert(void **state)
         assert_true(process_clock_ms() < deadline_ms);
         process_pause(20);
     }
-    assert_int_equal(count_of("SELECT count(*) FROM payments WHERE status = 'FAILED'"), 0);
+    assert_int_equal(count_of("SELECT count(*) FROM payments WHERE status != 'PROCESSING'"), 0);
     assert_int_equal(count_of(letters), 0);
+}
+
+static void refused_credentials_open_the_breaker_and_alert(void **state)
+{
+    (void)state;
+    farebox_process_set(&process, "FAREBOX_PG_SECRET_KEY", "test_sk_of_somebody_else_entirely");
+    expect_credentials_refused();
     assert_int_equal(total("approvals"), 0);
-    farebox_process_set(&process, "FAREBOX_STOP_TIMEOUT_S", "0");
+}
+
+static void a_key_of_another_merchant_is_as_good_as_refused(void **state)
+{
+    (void)state;
+    farebox_process_set(&process, "FAREBOX_PG_ACCOUNT", "somebody");
+    expect_credentials_refused();
 }
 
 static void a_pg_that_is_killed_and_comes_back_charges_each_trip_once(void **state)
@@ -217,6 +229,41 @@ static void a_pg_that_is_killed_and_comes_back_charges_each_trip_once(void **sta
     assert_int_equal(total("approved_twice"), 0);
     assert_int_equal(total("captured") - total("refunded"), count_of(earned));
     assert_int_equal(count_of(letters), 0);
+    farebox_process_stop(&process);
+}
+
+/* Its charges are found by look-ups. */
+static void a_pg_that_charges_and_never_answers_charges_once(void **state)
+{
+    (void)state;
+    hurry();
+    start();
+    fakepg_kit_set(&fakepg, "config", "{\"lost\":\"hang\"}");
+    fakepg_kit_set(&fakepg, "faults", "{\"fault\":\"lost_after\",\"op\":\"charge\"}");
+    send_trips(0, 10);
+    await_count("SELECT count(*) FROM payments", 10);
+    await_count(unsettled, 0);
+    await_count("SELECT count(*) FROM payments WHERE refund_state = 'INTENDED'", 0);
+    assert_int_equal(total("approved_twice"), 0);
+    assert_int_equal(total("approvals"), 10);
+    assert_int_equal(total("captured") - total("refunded"), count_of(earned));
+    farebox_process_stop(&process);
+}
+
+/* Absent twice, FAILED, and then there it is: a re-check finds and refunds it. */
+static void a_charge_that_appears_after_the_rescue_has_looked_is_refunded(void **state)
+{
+    (void)state;
+    hurry();
+    start();
+    fakepg_kit_set(&fakepg, "config", "{\"lost\":\"hang\"}");
+    fakepg_kit_set(&fakepg, "faults", "{\"fault\":\"late\",\"op\":\"charge\",\"value\":5000}");
+    send_trips(0, 5);
+    await_count("SELECT count(*) FROM payments WHERE status = 'FAILED' AND refund_state = 'DONE'",
+                5);
+    assert_int_equal(total("approvals"), 5);
+    assert_int_equal(total("captured"), total("refunded"));
+    assert_int_equal(count_of("SELECT count(*) FROM payment_outbox"), 5);
     farebox_process_stop(&process);
 }
 
@@ -315,6 +362,9 @@ int main(void)
         TEST(trips_sent_twice_are_charged_once),
         TEST(what_pricing_and_users_refuse_for_good_is_not_charged),
         TEST(refused_credentials_open_the_breaker_and_alert),
+        TEST(a_key_of_another_merchant_is_as_good_as_refused),
+        TEST(a_pg_that_charges_and_never_answers_charges_once),
+        TEST(a_charge_that_appears_after_the_rescue_has_looked_is_refunded),
         TEST(a_pg_that_is_killed_and_comes_back_charges_each_trip_once),
         TEST(with_every_fault_the_books_balance_and_no_secret_is_told),
         TEST(a_stop_waits_for_calls_under_way),
