@@ -1,6 +1,7 @@
 /* pg_http.c - peers, their waiting calls, the loop. */
 #include "pg_http_internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,7 +193,7 @@ void pg_http_wait(struct pg_http *http, int64_t timeout_ms)
         return;
     }
     if (!start_all(http) && timeout_ms > 0) {
-        int wait_ms = timeout_ms < 1000 ? (int)timeout_ms : 1000;
+        int wait_ms = timeout_ms < INT_MAX ? (int)timeout_ms : INT_MAX;
 
         (void)curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL);
         now_ms = http->options.now_ms();

@@ -2,6 +2,7 @@
  * connections. */
 #include "pg_http_kit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -318,6 +319,27 @@ static void a_payment_of_another_account_says_that_the_credentials_are_wrong(voi
     assert_string_equal(call.answer.pg_texts.pg_id, "");
 }
 
+static void *wake(void *http)
+{
+    raw_pause(20);
+    pg_http_wakeup(http);
+    return NULL;
+}
+
+/* If it did not, the test would run into its time limit. */
+static void a_wakeup_ends_a_wait_and_one_that_came_early_the_next(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    open_peer(answer_all);
+    kit_open(&kit);
+    pg_http_wakeup(kit.http);
+    pg_http_wait(kit.http, 300000);
+    assert_int_equal(pthread_create(&thread, NULL, wake, kit.http), 0);
+    pg_http_wait(kit.http, 300000);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -333,6 +355,7 @@ int main(void)
         TEST(a_look_up_that_waited_too_long_for_a_transfer_is_not_sent),
         TEST(a_charge_on_a_kept_connection_that_dies_leaves_again_with_the_same_key),
         TEST(a_charge_is_not_sent_again_by_itself_after_its_send_limit),
+        TEST(a_wakeup_ends_a_wait_and_one_that_came_early_the_next),
         TEST(absence_counts_once_the_key_has_shown_a_payment_of_the_account),
         TEST(a_payment_of_another_account_says_that_the_credentials_are_wrong),
     };
