@@ -1,9 +1,9 @@
 /*
  * gateway.h - what the payment gateway and the upstreams are asked, and how they answer.
  *
- * Values only. The adapters (adapters/pg_http later, fakes/ now) turn calls into requests and
- * bytes into answers; core judges. Codes are judged by the closed list in pg_code.h, never by an
- * HTTP status. Source: CONTRACTS 5 and 6.
+ * Values only. adapters/pg_http and fakes/ turn calls into requests and bytes into answers; core
+ * judges. Codes are judged by the closed list in pg_code.h, never by an HTTP status. Source:
+ * CONTRACTS 5 and 6.
  */
 #ifndef FAREBOX_GATEWAY_H
 #define FAREBOX_GATEWAY_H

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "engine_settings.h"
+#include "pg_account.h"
 #include "time_zone.h"
 
 #include <stdio.h>
@@ -164,7 +165,8 @@ static void *run(void *argument)
 
             driver_step(d, &event);
         }
-        fake_gateway_send(d->parts.gateway);
+        d->parts.pg->ops->send(d->parts.pg);
+        d->parts.upstreams->ops->send(d->parts.upstreams);
         show(d);
     }
     return NULL;
@@ -177,7 +179,7 @@ static bool make_engine(struct driver *d)
     int64_t wall_ms = clock_unix_ms(NULL);
     uint32_t entries = engine_settings_texts(&limits);
     struct engine_identity identity = {.token_process = clock_random(),
-                                       .pg_account = fake_gateway_account()};
+                                       .pg_account = pg_account_of(d->settings)};
     size_t size = engine_size(&limits);
 
     if (size == 0) {

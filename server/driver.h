@@ -13,7 +13,7 @@
 
 #include "bus.h"
 #include "counters.h"
-#include "fake_gateway.h"
+#include "gateway_port.h"
 #include "http_api.h"
 #include "settings.h"
 #include "store_lanes.h"
@@ -25,7 +25,8 @@ struct driver_parts {
     struct store_lanes *lanes;
     struct store_scans *scans;
     struct bus *bus;
-    struct fake_gateway *gateway;
+    struct gateway_port *pg;
+    struct gateway_port *upstreams; /* may be the same */
     struct counters *counters;
     /* Called in the engine thread when the process can't go on: it must stop and be restarted. */
     void (*broken)(void *context);

@@ -52,60 +52,61 @@ static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
     store_lanes_submit(d->parts.lanes, fx->slot, count);
 }
 
-static void copy(struct driver *d, text_id id, char *string, size_t size)
+static void call_out(struct gateway_port *port, const struct gateway_call *asked)
 {
-    invariant(row_texts_string(d->texts, id, string, size));
-}
-
-static struct gateway_call *call_new(const struct effect *fx, enum gateway_op op)
-{
-    struct gateway_call *call = driver_alloc(sizeof(*call));
-
-    call->op = (uint8_t)op;
-    call->slot = fx->slot;
-    call->call_no = fx->call_no;
-    return call;
+    port->ops->call(port, gateway_call_new(asked));
 }
 
 /* Pricing wants what only the record says. */
-static void fill_trip(struct driver *d, const struct payment *p, struct gateway_call *call)
+static void fill_trip(struct driver *d, const struct payment *p, struct trip_decoded *trip,
+                      struct gateway_call *asked)
 {
     struct raw_record raw;
-    struct trip_decoded trip;
     size_t len;
     const char *bytes = texts_get(d->texts, p->record, &len);
 
     raw_record_decode((const uint8_t *)bytes, len, &raw);
-    invariant(trip_codec_decode(&raw.record, &trip) == TRIP_COMPLETED);
-    call->distance_meters = trip.completed.distance_meters;
-    call->duration_seconds = trip.completed.duration_seconds;
+    invariant(trip_codec_decode(&raw.record, trip) == TRIP_COMPLETED);
+    asked->ended_at = trip->completed.ended_at;
+    asked->distance_meters = trip->completed.distance_meters;
+    asked->duration_seconds = trip->completed.duration_seconds;
 }
 
 static void ask_gateway(struct driver *d, const struct effect *fx, enum gateway_op op)
 {
     const struct payment *p = engine_payment(d->engine, fx->slot);
-    struct gateway_call *call;
+    struct gateway_call asked = {.op = (uint8_t)op, .slot = fx->slot, .call_no = fx->call_no};
+    struct trip_decoded trip;
 
     if (p->phase == PHASE_FREE || p->call_no != fx->call_no) {
         return; /* dropped within the same step */
     }
-    call = call_new(fx, op);
-    call->payment_id = p->payment_id;
-    call->amount_krw = p->amount_krw;
-    copy(d, p->trip_id, call->trip_id, sizeof(call->trip_id));
-    copy(d, p->user_id, call->user_id, sizeof(call->user_id));
+    asked.payment_id = p->payment_id;
+    asked.amount_krw = p->amount_krw;
+    asked.trip_id = texts_string(d->texts, p->trip_id);
+    asked.user_id = texts_string(d->texts, p->user_id);
+    asked.traceparent = texts_string(d->texts, p->traceparent);
     if (op == GATEWAY_FARE) {
-        fill_trip(d, p, call);
+        fill_trip(d, p, &trip, &asked);
     } else if (op == GATEWAY_CHARGE) {
-        call->send_by_ms = fx->value;
-        copy(d, p->billing_key, call->billing_key, sizeof(call->billing_key));
+        asked.send_by_ms = fx->value;
+        asked.billing_key = texts_string(d->texts, p->billing_key);
     } else if (op == GATEWAY_CANCEL) {
-        call->cancel_no = (uint16_t)fx->value;
+        asked.cancel_no = (uint16_t)fx->value;
     }
     if (op == GATEWAY_LOOKUP || op == GATEWAY_CANCEL) {
-        copy(d, fx->text, call->pg_id, sizeof(call->pg_id));
+        asked.pg_id = texts_string(d->texts, fx->text);
     }
-    fake_gateway_call(d->parts.gateway, call);
+    call_out(op == GATEWAY_FARE || op == GATEWAY_PAYER ? d->parts.upstreams : d->parts.pg, &asked);
+}
+
+/* Of an order that does not exist: the answer says that the PG is well. */
+static void probe(struct driver *d, const struct effect *fx)
+{
+    const struct gateway_call asked = {
+        .op = GATEWAY_PROBE, .slot = fx->slot, .call_no = fx->call_no};
+
+    call_out(d->parts.pg, &asked);
 }
 
 static void commit_offset(struct driver *d, const struct effect *fx)
@@ -239,8 +240,8 @@ void effects_carry_out(struct driver *d, const struct effect *fx)
     case FX_CANCEL:
         ask_gateway(d, fx, GATEWAY_CANCEL);
         return;
-    case FX_PROBE: /* of an order that does not exist: the answer says that the PG is well */
-        fake_gateway_call(d->parts.gateway, call_new(fx, GATEWAY_PROBE));
+    case FX_PROBE:
+        probe(d, fx);
         return;
     case FX_SUBMIT:
         submit(d, fx, clock_boot_ms());

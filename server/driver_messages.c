@@ -79,10 +79,11 @@ static void take_upstream(struct driver *d, const struct gateway_call *call)
 {
     struct engine_event event = {.type = EV_UPSTREAM};
     struct upstream_answer answer = call->upstream;
+    const struct gateway_answer_texts *texts = call->texts;
 
-    if (!intern(d, call->answer_method_id, call->has_method_id, &answer.method_id) ||
-        !intern(d, call->answer_billing_key, call->answer_billing_key[0] != '\0',
-                &answer.billing_key)) {
+    if (texts != NULL &&
+        (!intern(d, texts->method_id, texts->has_method_id, &answer.method_id) ||
+         !intern(d, texts->billing_key, texts->billing_key[0] != '\0', &answer.billing_key))) {
         answer = (struct upstream_answer){.kind = UPSTREAM_TROUBLE};
     }
     event.as.upstream.slot = call->slot;
@@ -96,9 +97,10 @@ static void take_pg(struct driver *d, const struct gateway_call *call)
 {
     struct engine_event event = {.type = call->op == GATEWAY_PROBE ? EV_PROBE : EV_PG};
     struct pg_answer answer = call->pg;
+    const struct gateway_answer_texts *texts = call->texts;
 
-    if (!intern(d, call->answer_pg_id, call->answer_pg_id[0] != '\0', &answer.pg_id) ||
-        !intern(d, call->answer_code, call->answer_code[0] != '\0', &answer.code)) {
+    if (texts != NULL && (!intern(d, texts->pg_id, texts->pg_id[0] != '\0', &answer.pg_id) ||
+                          !intern(d, texts->code, texts->code[0] != '\0', &answer.code))) {
         answer = (struct pg_answer){.kind = PG_ANSWER_TIMEOUT};
     }
     event.as.pg.slot = call->slot;
@@ -113,7 +115,7 @@ static void take_call(struct driver *d, struct gateway_call *call)
 
     counters_call(d->parts.counters, (enum gateway_op)call->op,
                   is_upstream ? call->upstream.kind : call->pg.kind);
-    if (!driver_has_room(d, 2, sizeof(*call), 2)) {
+    if (!driver_has_room(d, 2, sizeof(*call->texts), 2)) {
         log_write(LOG_LEVEL_ERROR, "no memory for an answer's texts", NULL);
     }
     if (is_upstream) {

@@ -22,6 +22,7 @@
 #define ORDERS_MAX  (1U << 18)
 #define KEYS_MAX    (1U << 19)
 #define PENDING_MAX (1U << 14)
+#define RULES_MAX   256U /* for tests */
 
 /* Calls in the order of `due_ms`; equal ones in the order in which they came. */
 struct waiting {
@@ -30,6 +31,7 @@ struct waiting {
 };
 
 struct fake_gateway {
+    struct gateway_port port; /* first */
     struct inbox *inbox;
     struct pg_file *pg;
     struct upstream_fake *upstreams;
@@ -53,10 +55,9 @@ uint64_t fake_gateway_account(void)
     return ACCOUNT;
 }
 
-void gateway_call_free(struct gateway_call *call)
+struct pg_fake *fake_gateway_pg(struct gateway_port *port)
 {
-    explicit_bzero(call, sizeof(*call));
-    free(call);
+    return pg_file_fake(((struct fake_gateway *)(void *)port)->pg);
 }
 
 /* splitmix64 */
@@ -172,13 +173,13 @@ static struct pg_ledger_request request_of(struct fake_gateway *gateway,
 static void answer_pg(struct fake_gateway *gateway, struct gateway_call *call,
                       const struct pg_answer *answer)
 {
+    struct gateway_answer_texts *texts = gateway_call_texts(call);
+
     call->pg = *answer;
     call->pg.pg_id = TEXT_NONE;
     call->pg.code = TEXT_NONE;
-    if (!row_texts_string(gateway->texts, answer->pg_id, call->answer_pg_id,
-                          sizeof(call->answer_pg_id)) ||
-        !row_texts_string(gateway->texts, answer->code, call->answer_code,
-                          sizeof(call->answer_code))) {
+    if (!row_texts_string(gateway->texts, answer->pg_id, texts->pg_id, sizeof(texts->pg_id)) ||
+        !row_texts_string(gateway->texts, answer->code, texts->code, sizeof(texts->code))) {
         call->pg = (struct pg_answer){.kind = PG_ANSWER_BROKEN};
     }
 }
@@ -213,6 +214,7 @@ static int64_t call_upstream(struct fake_gateway *gateway, struct gateway_call *
         .distance_meters = call->distance_meters,
         .duration_seconds = call->duration_seconds,
     };
+    struct gateway_answer_texts *texts = gateway_call_texts(call);
     struct upstream_reply reply;
 
     upstream_fake_call(gateway->upstreams, gateway->texts, &request, clock_unix_ms(NULL), &chooser,
@@ -220,11 +222,11 @@ static int64_t call_upstream(struct fake_gateway *gateway, struct gateway_call *
     call->upstream = reply.answer;
     call->upstream.method_id = TEXT_NONE;
     call->upstream.billing_key = TEXT_NONE;
-    call->has_method_id = reply.answer.method_id != TEXT_NONE;
-    if (!row_texts_string(gateway->texts, reply.answer.method_id, call->answer_method_id,
-                          sizeof(call->answer_method_id)) ||
-        !row_texts_string(gateway->texts, reply.answer.billing_key, call->answer_billing_key,
-                          sizeof(call->answer_billing_key))) {
+    texts->has_method_id = reply.answer.method_id != TEXT_NONE;
+    if (!row_texts_string(gateway->texts, reply.answer.method_id, texts->method_id,
+                          sizeof(texts->method_id)) ||
+        !row_texts_string(gateway->texts, reply.answer.billing_key, texts->billing_key,
+                          sizeof(texts->billing_key))) {
         call->upstream = (struct upstream_answer){.kind = UPSTREAM_TROUBLE};
     }
     return reply.delay_ms;
@@ -337,7 +339,7 @@ static bool open_fakes(struct fake_gateway *gateway, const struct farebox_settin
     const struct upstream_fake_config upstreams = upstreams_of(settings);
     const struct pg_file_options options = {
         .path = settings->fake_pg_path,
-        .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
+        .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, RULES_MAX},
         .config = config_of(settings),
         .accounts = accounts,
         .account_count = 1,
@@ -369,8 +371,56 @@ static void free_all(struct fake_gateway *gateway)
     free(gateway);
 }
 
+static void take_call(struct gateway_port *port, struct gateway_call *call)
+{
+    struct fake_gateway *gateway = (struct fake_gateway *)(void *)port;
+
+    call->message.type = MESSAGE_CALL;
+    call->message.next = NULL;
+    if (gateway->asked_last == NULL) {
+        gateway->asked_first = &call->message;
+    } else {
+        gateway->asked_last->next = &call->message;
+    }
+    gateway->asked_last = &call->message;
+}
+
+static void send_calls(struct gateway_port *port)
+{
+    struct fake_gateway *gateway = (struct fake_gateway *)(void *)port;
+
+    inbox_post_list(&gateway->calls, gateway->asked_first);
+    gateway->asked_first = NULL;
+    gateway->asked_last = NULL;
+}
+
+static void close_gateway(struct gateway_port *port)
+{
+    struct fake_gateway *gateway = (struct fake_gateway *)(void *)port;
+    struct message *message;
+
+    send_calls(port);
+    gateway->quit.type = MESSAGE_QUIT;
+    inbox_post(&gateway->calls, &gateway->quit);
+    pthread_join(gateway->thread, NULL);
+    message = inbox_take(&gateway->calls, 0);
+    while (message != NULL) {
+        struct message *next = message->next;
+
+        gateway_call_free((struct gateway_call *)(void *)message);
+        message = next;
+    }
+    while (gateway->waiting.first != NULL) {
+        gateway_call_free(take_first(&gateway->waiting));
+    }
+    inbox_clear(&gateway->calls);
+    free_all(gateway);
+}
+
+static const struct gateway_ops fake_gateway_ops = {take_call, send_calls, close_gateway};
+
 bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *inbox,
-                       struct fake_gateway **result, char *error, size_t error_size)
+                       struct gateway_port **port, char *error, size_t error_size)
 {
     struct fake_gateway *gateway = calloc(1, sizeof(*gateway));
 
@@ -378,6 +428,7 @@ bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *in
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
+    gateway->port.ops = &fake_gateway_ops;
     gateway->inbox = inbox;
     gateway->pg_timeout_ms = settings->pg_timeout_ms;
     gateway->random = clock_random();
@@ -396,50 +447,6 @@ bool fake_gateway_open(const struct farebox_settings *settings, struct inbox *in
         free_all(gateway);
         return false;
     }
-    *result = gateway;
+    *port = &gateway->port;
     return true;
-}
-
-void fake_gateway_call(struct fake_gateway *gateway, struct gateway_call *call)
-{
-    call->message.type = MESSAGE_CALL;
-    call->message.next = NULL;
-    if (gateway->asked_last == NULL) {
-        gateway->asked_first = &call->message;
-    } else {
-        gateway->asked_last->next = &call->message;
-    }
-    gateway->asked_last = &call->message;
-}
-
-void fake_gateway_send(struct fake_gateway *gateway)
-{
-    inbox_post_list(&gateway->calls, gateway->asked_first);
-    gateway->asked_first = NULL;
-    gateway->asked_last = NULL;
-}
-
-void fake_gateway_close(struct fake_gateway *gateway)
-{
-    struct message *message;
-
-    if (gateway == NULL) {
-        return;
-    }
-    fake_gateway_send(gateway);
-    gateway->quit.type = MESSAGE_QUIT;
-    inbox_post(&gateway->calls, &gateway->quit);
-    pthread_join(gateway->thread, NULL);
-    message = inbox_take(&gateway->calls, 0);
-    while (message != NULL) {
-        struct message *next = message->next;
-
-        gateway_call_free((struct gateway_call *)(void *)message);
-        message = next;
-    }
-    while (gateway->waiting.first != NULL) {
-        gateway_call_free(take_first(&gateway->waiting));
-    }
-    inbox_clear(&gateway->calls);
-    free_all(gateway);
 }

@@ -2,6 +2,8 @@
 
 #include "clock.h"
 #include "driver.h"
+#include "fake_gateway.h"
+#include "http_gateway.h"
 #include "http_ops.h"
 #include "kafka_broker.h"
 #include "log.h"
@@ -24,7 +26,8 @@ struct farebox {
     const struct farebox_settings *settings;
     struct counters *counters;
     struct driver *driver;
-    struct fake_gateway *gateway;
+    struct gateway_port *fakes;        /* NULL: everything is over HTTP */
+    struct gateway_port *http_gateway; /* NULL: nothing is */
     struct kafka_broker *broker;
     struct store_lanes *lanes;
     struct store_scans *scans;
@@ -102,13 +105,20 @@ static bool open_engine(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
     return true;
 }
 
-static bool open_gateway(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
+static bool open_gateways(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
+    const struct farebox_settings *s = f->settings;
+    struct inbox *inbox = driver_inbox(f->driver);
     char reason[FAREBOX_ERROR_SIZE / 2];
 
-    if (!fake_gateway_open(f->settings, driver_inbox(f->driver), &f->gateway, reason,
-                           sizeof(reason))) {
-        return fail(error, "FAREBOX_FAKE_PG_FILE", f->settings->fake_pg_path, reason);
+    if ((s->pg == SETTINGS_PG_FAKE || s->upstreams == SETTINGS_UPSTREAMS_FAKE) &&
+        !fake_gateway_open(s, inbox, &f->fakes, reason, sizeof(reason))) {
+        return fail(error, "FAREBOX_FAKE_PG_FILE", s->fake_pg_path, reason);
+    }
+    if ((s->pg == SETTINGS_PG_HTTP || s->upstreams == SETTINGS_UPSTREAMS_HTTP) &&
+        !http_gateway_open(s, inbox, &f->http_gateway, reason, sizeof(reason))) {
+        (void)snprintf(error, FAREBOX_ERROR_SIZE, "HTTP to the PG, pricing and users: %s", reason);
+        return false;
     }
     return true;
 }
@@ -141,12 +151,14 @@ static bool open_bus(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 
 static bool start_driver(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
 {
-    const struct driver_parts parts = {.lanes = f->lanes,
-                                       .scans = f->scans,
-                                       .bus = f->bus,
-                                       .gateway = f->gateway,
-                                       .counters = f->counters,
-                                       .broken = stop_signal_broken};
+    const struct driver_parts parts = {
+        .lanes = f->lanes,
+        .scans = f->scans,
+        .bus = f->bus,
+        .pg = f->settings->pg == SETTINGS_PG_HTTP ? f->http_gateway : f->fakes,
+        .upstreams = f->settings->upstreams == SETTINGS_UPSTREAMS_HTTP ? f->http_gateway : f->fakes,
+        .counters = f->counters,
+        .broken = stop_signal_broken};
 
     f->is_driven = driver_start(f->driver, &parts);
     if (!f->is_driven) {
@@ -185,6 +197,13 @@ static bool open_http(struct farebox *f, char error[FAREBOX_ERROR_SIZE])
     return true;
 }
 
+static void close_gateway(struct gateway_port *port)
+{
+    if (port != NULL) {
+        port->ops->close(port);
+    }
+}
+
 /*
  * Ends what runs. The engine thread is still there while the consumers leave, because revokes wait
  * for it; then it ends before the parts that it calls, and the inbox after all that post to it.
@@ -204,7 +223,8 @@ static void close_all(struct farebox *f)
     store_lanes_close(f->lanes);
     store_scans_close(f->scans);
     http_ops_close(f->http_ops);
-    fake_gateway_close(f->gateway);
+    close_gateway(f->fakes);
+    close_gateway(f->http_gateway);
     kafka_broker_close(f->broker);
     driver_close(f->driver);
     counters_close(f->counters);
@@ -223,7 +243,7 @@ struct farebox *farebox_start(const struct farebox_settings *settings,
     f->settings = settings;
     if (!open_engine(f, error) ||
         (settings->store_is_mysql && !moving_in(settings, f->counters, error)) ||
-        !open_gateway(f, error) || !open_broker(f, error) || !open_lanes(f, error) ||
+        !open_gateways(f, error) || !open_broker(f, error) || !open_lanes(f, error) ||
         !open_scans(f, error) || !open_bus(f, error) || !start_driver(f, error) ||
         !open_http(f, error)) {
         close_all(f);

@@ -1,10 +1,11 @@
 /*
  * gateway_call.h - one call to the PG, pricing or users, with everything it needs by value.
  *
- * The engine thread fills it in from the engine's state (texts are copied: the engine's pool is
- * its own), the gateway answers it and posts it to the inbox as MESSAGE_CALL.
+ * The engine thread makes it from the engine's state (texts are copied: the engine's pool is its
+ * own), the gateway answers it and posts it to the inbox as MESSAGE_CALL. Many may be in flight, so
+ * a call takes no more memory than its texts need, and an answer's texts come with the answer.
  *
- * Ownership: from the heap; the gateway's from gateway_*_call() until it is posted, then the
+ * Ownership: from the heap; the gateway's from gateway_ops.call until it is posted, then the
  * engine thread's, which frees it. Billing keys are secrets: never logged, wiped before freed.
  */
 #ifndef FAREBOX_GATEWAY_CALL_H
@@ -12,6 +13,7 @@
 
 #include "gateway.h"
 #include "inbox.h"
+#include "pg_http.h"
 #include "store.h"
 
 enum gateway_op {
@@ -23,8 +25,18 @@ enum gateway_op {
     GATEWAY_PROBE,
 };
 
+/* The texts of an answer; "" is none. */
+struct gateway_answer_texts {
+    bool has_method_id; /* "" is a method id too */
+    char pg_id[STORE_ID_MAX + 1];
+    char code[STORE_CODE_MAX + 1];
+    char method_id[STORE_ID_MAX + 1];
+    char billing_key[STORE_ID_MAX + 1];
+};
+
 struct gateway_call {
     struct message message;
+    uint32_t size; /* of the call with its texts */
     /* Request. */
     uint8_t op; /* enum gateway_op */
     uint16_t call_no;
@@ -35,22 +47,31 @@ struct gateway_call {
     struct uuid payment_id;
     int32_t amount_krw;
     uint16_t cancel_no;
-    char trip_id[STORE_ID_MAX + 1];
-    char user_id[STORE_ID_MAX + 1];
-    char billing_key[STORE_ID_MAX + 1];
-    char pg_id[STORE_ID_MAX + 1]; /* LOOKUP: ""; by order id. CANCEL: what is cancelled */
-    /* Answer: its handles are 0, its texts are here; "" is none. */
+    const char *trip_id; /* texts are in the call's memory; "" is none */
+    const char *user_id;
+    const char *billing_key; /* CHARGE */
+    const char *pg_id;       /* LOOKUP: "": by order id. CANCEL: what is cancelled */
+    const char *traceparent; /* of the trip */
+    const char *ended_at;    /* FARE */
+    /* Answer: its handles are 0, its texts are in `texts`, from the heap; NULL: it has none. */
     struct pg_answer pg;
     struct upstream_answer upstream;
-    char answer_pg_id[STORE_ID_MAX + 1];
-    char answer_code[STORE_CODE_MAX + 1];
-    char answer_method_id[STORE_ID_MAX + 1];
-    char answer_billing_key[STORE_ID_MAX + 1];
-    bool has_method_id; /* "" is a method id too */
-    /* The gateway's: when the answer is posted, and the list of those that wait. */
+    struct gateway_answer_texts *texts;
+    /* The HTTP gateway's. */
+    struct pg_http_call http;
+    /* The fake's: when the answer is posted, and the list of those that wait. */
     int64_t due_ms;
     struct gateway_call *earlier;
     struct gateway_call *later;
 };
+
+/* A copy of `asked`, request and texts (NULL stands for ""), from the heap; or the process ends. */
+struct gateway_call *gateway_call_new(const struct gateway_call *asked);
+
+/* Room for the answer's texts, all "". */
+struct gateway_answer_texts *gateway_call_texts(struct gateway_call *call);
+
+/* Wipes the secrets in a call and its answer, and frees it. */
+void gateway_call_free(struct gateway_call *call);
 
 #endif

@@ -20,6 +20,13 @@ void inbox_clear(struct inbox *inbox)
     pthread_mutex_destroy(&inbox->mutex);
 }
 
+void inbox_set_waiter(struct inbox *inbox, const struct inbox_waiter *waiter)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    inbox->waiter = waiter;
+    pthread_mutex_unlock(&inbox->mutex);
+}
+
 void inbox_post(struct inbox *inbox, struct message *message)
 {
     message->next = NULL;
@@ -37,13 +44,18 @@ void inbox_post_list(struct inbox *inbox, struct message *first)
         last = last->next;
     }
     pthread_mutex_lock(&inbox->mutex);
+    if (inbox->waiter == NULL) {
+        pthread_cond_signal(&inbox->filled);
+    } else if (inbox->last == NULL) {
+        /* The taker takes all: it was woken for those that are there already. */
+        inbox->waiter->wakeup(inbox->waiter->context);
+    }
     if (inbox->last == NULL) {
         inbox->first = first;
     } else {
         inbox->last->next = first;
     }
     inbox->last = last;
-    pthread_cond_signal(&inbox->filled);
     pthread_mutex_unlock(&inbox->mutex);
 }
 
@@ -69,21 +81,54 @@ void inbox_remove(struct inbox *inbox, const struct message *message)
     pthread_mutex_unlock(&inbox->mutex);
 }
 
+/* The mutex is held. */
+static struct message *take_all(struct inbox *inbox)
+{
+    struct message *first = inbox->first;
+
+    inbox->first = NULL;
+    inbox->last = NULL;
+    return first;
+}
+
+static bool is_empty(struct inbox *inbox)
+{
+    bool empty;
+
+    pthread_mutex_lock(&inbox->mutex);
+    empty = inbox->first == NULL;
+    pthread_mutex_unlock(&inbox->mutex);
+    return empty;
+}
+
+/* Not while the mutex is held: what the waiter does posts to this inbox. */
+static void wait_in(const struct inbox_waiter *waiter, struct inbox *inbox, int64_t timeout_ms)
+{
+    int64_t until_ms = clock_boot_ms() + timeout_ms;
+    int64_t left_ms = timeout_ms;
+
+    do {
+        waiter->wait(waiter->context, left_ms > 0 && is_empty(inbox) ? left_ms : 0);
+        left_ms = until_ms - clock_boot_ms();
+    } while (left_ms > 0 && is_empty(inbox));
+}
+
 struct message *inbox_take(struct inbox *inbox, int64_t timeout_ms)
 {
     struct message *first;
 
+    if (inbox->waiter != NULL) {
+        wait_in(inbox->waiter, inbox, timeout_ms);
+    }
     pthread_mutex_lock(&inbox->mutex);
-    if (inbox->first == NULL && timeout_ms > 0) {
+    if (inbox->waiter == NULL && inbox->first == NULL && timeout_ms > 0) {
         const struct timespec deadline = clock_deadline(timeout_ms);
 
         while (inbox->first == NULL &&
                pthread_cond_timedwait(&inbox->filled, &inbox->mutex, &deadline) == 0) {
         }
     }
-    first = inbox->first;
-    inbox->first = NULL;
-    inbox->last = NULL;
+    first = take_all(inbox);
     pthread_mutex_unlock(&inbox->mutex);
     return first;
 }

@@ -6,6 +6,9 @@
  * answer for each lane, scan and call, one report for each record in the producer, and the records
  * that the bus reads ahead (bus.h says how many).
  *
+ * The taker waits at a condition variable, or, where one is set, in a waiter's own wait: the HTTP
+ * gateway's, which carries on its transfers meanwhile in the taker's thread.
+ *
  * Threads: any thread may post. One thread takes.
  */
 #ifndef FAREBOX_INBOX_H
@@ -37,7 +40,20 @@ struct message {
     uint8_t type;         /* enum message_type */
 };
 
+/* Something else to wait in. */
+struct inbox_waiter {
+    /*
+     * Does what is due of its own, which may post to the inbox, and waits for up to timeout_ms for
+     * more of that, or for a wakeup; 0: does not wait. May return early. The taker's thread.
+     */
+    void (*wait)(void *context, int64_t timeout_ms);
+    /* Makes a wait that goes on, or else the next one, return. Any thread; does not block. */
+    void (*wakeup)(void *context);
+    void *context;
+};
+
 struct inbox {
+    const struct inbox_waiter *waiter; /* NULL: the condition variable */
     pthread_mutex_t mutex;
     pthread_cond_t filled;
     struct message *first;
@@ -46,6 +62,10 @@ struct inbox {
 
 /* False: the system has no mutex or condition variable left. */
 MUST_USE bool inbox_init(struct inbox *inbox);
+
+/* From now on the taker waits there; NULL: as at the beginning. The taker's thread, or before it
+ * runs. The waiter is the caller's and must live until it is taken away. */
+void inbox_set_waiter(struct inbox *inbox, const struct inbox_waiter *waiter);
 
 /* Nobody posts or takes any more. Messages that are still there stay their posters'. */
 void inbox_clear(struct inbox *inbox);
@@ -60,7 +80,7 @@ void inbox_post_list(struct inbox *inbox, struct message *first);
 
 /*
  * Takes all messages at once, in the order in which they were posted. Waits for the first one for
- * up to timeout_ms (0 or less: not at all). NULL: none came.
+ * up to timeout_ms (0 or less: not at all). NULL: none came. A waiter has its turn at every call.
  */
 MUST_USE struct message *inbox_take(struct inbox *inbox, int64_t timeout_ms);
 

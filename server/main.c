@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "farebox.h"
 #include "log.h"
+#include "pg_http.h"
 #include "stop_signal.h"
 #include "store_open.h"
 #include "time_zone.h"
@@ -94,6 +95,8 @@ int main(int argc, char **argv)
     time_zone_use(settings.time_zone);
     if (action != CLI_RUN) {
         status = migrate(&settings, action == CLI_MIGRATE_DRY_RUN);
+    } else if (!pg_http_global_init()) {
+        (void)fprintf(stderr, "farebox: not started: no libcurl\n");
     } else if (stop_signal_init()) {
         status = serve(&settings);
     } else {

@@ -132,7 +132,8 @@ static void settings_load_one(struct settings_loader *loader, const struct setti
         return;
     }
     setting_allowed(setting, allowed);
-    if (setting->type == SETTING_STORE && strstr(value, "://") != NULL) {
+    if ((setting->type == SETTING_STORE || setting->type == SETTING_URL) &&
+        strstr(value, "://") != NULL) {
         (void)snprintf(shown, sizeof(shown), "(an address)"); /* it may hold a password */
     } else {
         settings_show_value(value, shown);
@@ -289,6 +290,7 @@ enum settings_status settings_load(struct farebox_settings *settings, char *cons
     memset(settings, 0, sizeof(*settings));
     secret_init(&settings->admin_token);
     secret_init(&settings->store_password);
+    secret_init(&settings->pg_secret_key);
     settings_name_instance(settings);
     for (size_t i = 0; i < settings_table_count; i++) {
         settings_load_one(&loader, &settings_table[i]);
@@ -297,7 +299,7 @@ enum settings_status settings_load(struct farebox_settings *settings, char *cons
         settings_check_name(&loader, environment[i]);
     }
     /* A refused value left its default in place, so the values can be compared all the same. */
-    if (settings_check(settings, settings->pg == SETTINGS_PG_FAKE, report) != SETTINGS_OK) {
+    if (settings_check(settings, settings_pg_is_fake(settings), report) != SETTINGS_OK) {
         loader.is_valid = false;
     }
     return loader.is_valid ? SETTINGS_OK : SETTINGS_INVALID;
@@ -307,4 +309,5 @@ void settings_clear(struct farebox_settings *settings)
 {
     secret_clear(&settings->admin_token);
     secret_clear(&settings->store_password);
+    secret_clear(&settings->pg_secret_key);
 }

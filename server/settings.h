@@ -28,10 +28,15 @@
 #define SETTINGS_ZONE_MAX    64   /* bytes of a time zone's name */
 /* Bytes of a user or database of MySQL, whose own limits are 32 and 64 characters. */
 #define SETTINGS_MYSQL_NAME_MAX 64
+#define SETTINGS_URL_MAX        300
+#define SETTINGS_ACCOUNT_MAX    64
+/* With the longest user id, or trip id, the PG's limits of 300 and 100 characters hold. */
+#define SETTINGS_CUSTOMER_KEY_MAX 53
+#define SETTINGS_ORDER_NAME_MAX   100 /* bytes */
 
 enum settings_policy { SETTINGS_POLICY_REFUND = 0, SETTINGS_POLICY_ADOPT };
-enum settings_pg { SETTINGS_PG_FAKE = 0 };
-enum settings_upstreams { SETTINGS_UPSTREAMS_FAKE = 0 };
+enum settings_pg { SETTINGS_PG_FAKE = 0, SETTINGS_PG_HTTP };
+enum settings_upstreams { SETTINGS_UPSTREAMS_FAKE = 0, SETTINGS_UPSTREAMS_HTTP };
 
 /* A circuit breaker's numbers; the same for pricing, users and PG. */
 struct settings_breaker {
@@ -83,6 +88,24 @@ struct farebox_settings {
     int32_t fake_upstream_delay_max_ms;
     int32_t fake_pg_fault_permille; /* of its calls that go wrong */
     int32_t upstreams;              /* enum settings_upstreams */
+    char pg_url[SETTINGS_URL_MAX + 1];
+    struct secret pg_secret_key;
+    char pg_account[SETTINGS_ACCOUNT_MAX + 1];  /* "none": not told */
+    char pg_ca[SETTINGS_PATH_MAX + 1];          /* "none": the system's */
+    char pg_client_cert[SETTINGS_PATH_MAX + 1]; /* "none": none */
+    char pg_client_key[SETTINGS_PATH_MAX + 1];
+    char pg_customer_key[SETTINGS_CUSTOMER_KEY_MAX + 1]; /* with {userId} in it */
+    char pg_order_name[SETTINGS_ORDER_NAME_MAX + 1];     /* UTF-8 */
+    int32_t pg_connections;
+    int32_t pg_connect_ms;
+    int64_t pg_lookup_timeout_ms;
+    int64_t pg_cancel_timeout_ms;
+    char pricing_url[SETTINGS_URL_MAX + 1]; /* "none": none */
+    char users_url[SETTINGS_URL_MAX + 1];
+    char upstreams_ca[SETTINGS_PATH_MAX + 1];
+    int32_t upstream_connections; /* of each */
+    int32_t upstream_connect_ms;
+    int32_t upstream_timeout_ms;
     int64_t fare_max_krw;
     int32_t policy; /* enum settings_policy */
     int32_t upstream_tries;
@@ -143,12 +166,16 @@ settings_load(struct farebox_settings *settings, char *const *environment,
 
 /*
  * Checks the values against one another, as LIFE's rules need them: each violation is reported
- * with the names and values of both. Waits that protect money may be shorter than their default
- * only where `pg_is_fake`. settings_load() calls it.
+ * with the names and values of both, and what FAREBOX_PG=http needs. Waits that protect money may
+ * be shorter than their default only where `pg_is_fake`: no money moves there. settings_load()
+ * calls it.
  */
 __attribute__((warn_unused_result)) enum settings_status
 settings_check(const struct farebox_settings *settings, bool pg_is_fake,
                struct settings_report report);
+
+/* True where no money moves: the fake PG, or a secret key of Toss's test environment. */
+bool settings_pg_is_fake(const struct farebox_settings *settings);
 
 /* Wipes the secrets. */
 void settings_clear(struct farebox_settings *settings);

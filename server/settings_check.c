@@ -11,7 +11,7 @@
 
 /* What is on the left, added up, must be less than what is on the right (or equal to it). */
 struct settings_rule {
-    const char *left[2]; /* the second may be NULL */
+    const char *left[4]; /* all but the first may be NULL */
     bool may_be_equal;
     const char *right;
     const char *why;
@@ -76,6 +76,27 @@ static const struct settings_rule settings_rules[] = {
      "as each unit of a batch is a payment in flight"},
 };
 
+/* The same, only with FAREBOX_PG=http. */
+static const struct settings_rule settings_http_rules[] = {
+    {{"FAREBOX_PG_LOOKUP_TIMEOUT_S", NULL},
+     true,
+     "FAREBOX_PG_TIMEOUT_S",
+     "as no call of the PG takes longer than a charge"},
+    {{"FAREBOX_PG_CANCEL_TIMEOUT_S", NULL},
+     true,
+     "FAREBOX_PG_TIMEOUT_S",
+     "as no call of the PG takes longer than a charge"},
+    {{"FAREBOX_PG_LOOKUP_TIMEOUT_S", "FAREBOX_PG_LOOKUP_TIMEOUT_S", "FAREBOX_PG_CANCEL_TIMEOUT_S",
+      "FAREBOX_PG_CANCEL_TIMEOUT_S"},
+     false,
+     "FAREBOX_TAKEOVER_DUE_S",
+     "as a takeover makes two calls, and each may first wait as long for a connection"},
+    {{"FAREBOX_PG_CONNECT_MS", NULL},
+     true,
+     "FAREBOX_PG_LOOKUP_TIMEOUT_S",
+     "as a call's time includes that of its connection"},
+};
+
 static const char *const settings_names[][2] = {
     {"FAREBOX_KAFKA_GROUP", "FAREBOX_KAFKA_DLT_GROUP"},
     {"FAREBOX_TRIP_TOPIC", "FAREBOX_DLT_TOPIC"},
@@ -90,38 +111,35 @@ static const struct setting *settings_named(const char *name)
     return setting;
 }
 
-/* NAME=value; "" for no name. */
+/* NAME=value. */
 static void settings_show(const struct farebox_settings *settings, const char *name, char *text,
                           size_t size)
 {
     char value[SETTING_SHOWN_SIZE];
-    text[0] = '\0';
-    if (name != NULL) {
-        setting_format(settings_named(name), settings, value);
-        (void)snprintf(text, size, "%s=%.300s", name, value);
-    }
+    setting_format(settings_named(name), settings, value);
+    (void)snprintf(text, size, "%s=%.300s", name, value);
 }
 
 static bool settings_check_rule(const struct farebox_settings *settings,
                                 const struct settings_rule *rule, struct settings_report report)
 {
-    char left[2][400];
-    char right[400];
-    char message[1600];
-    int64_t sum = setting_number(settings_named(rule->left[0]), settings);
+    char left[1700] = "";
+    char shown[400];
+    char message[2400];
+    int64_t sum = 0;
     int64_t limit = setting_number(settings_named(rule->right), settings);
-    if (rule->left[1] != NULL) {
-        sum += setting_number(settings_named(rule->left[1]), settings);
+    for (size_t i = 0; i < 4 && rule->left[i] != NULL; i++) {
+        size_t len = strlen(left);
+        settings_show(settings, rule->left[i], shown, sizeof(shown));
+        (void)snprintf(left + len, sizeof(left) - len, "%s%s", i == 0 ? "" : " plus ", shown);
+        sum += setting_number(settings_named(rule->left[i]), settings);
     }
     if (sum < limit || (rule->may_be_equal && sum == limit)) {
         return true;
     }
-    settings_show(settings, rule->left[0], left[0], sizeof(left[0]));
-    settings_show(settings, rule->left[1], left[1], sizeof(left[1]));
-    settings_show(settings, rule->right, right, sizeof(right));
-    (void)snprintf(message, sizeof(message), "%s%s%s must be %s %s, %s", left[0],
-                   rule->left[1] != NULL ? " plus " : "", left[1],
-                   rule->may_be_equal ? "at most" : "less than", right, rule->why);
+    settings_show(settings, rule->right, shown, sizeof(shown));
+    (void)snprintf(message, sizeof(message), "%s must be %s %s, %s", left,
+                   rule->may_be_equal ? "at most" : "less than", shown, rule->why);
     report.error(report.ctx, message);
     return false;
 }
@@ -158,8 +176,14 @@ static bool settings_check_guard(const struct farebox_settings *settings,
     settings_show(settings, setting->name, shown, sizeof(shown));
     (void)snprintf(message, sizeof(message),
                    "%s is shorter than its default %s, which protects money; allowed: that only "
-                   "with FAREBOX_PG=fake",
+                   "with FAREBOX_PG=fake or a key of Toss's test environment",
                    shown, setting->initial);
+    report.error(report.ctx, message);
+    return false;
+}
+
+static bool settings_refuse(struct settings_report report, const char *message)
+{
     report.error(report.ctx, message);
     return false;
 }
@@ -185,8 +209,68 @@ static bool settings_check_tls(const struct farebox_settings *settings,
     } else {
         return true;
     }
-    report.error(report.ctx, message);
-    return false;
+    return settings_refuse(report, message);
+}
+
+static bool settings_is_none(const char *value)
+{
+    return strcmp(value, "none") == 0;
+}
+
+/* On this machine nobody else reads along. */
+static bool settings_is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"http://127.", "http://localhost:", "http://localhost/",
+                                        "http://[::1]"};
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        if (strncmp(url, hosts[i], strlen(hosts[i])) == 0) {
+            return true;
+        }
+    }
+    return strcmp(url, "http://localhost") == 0;
+}
+
+static bool settings_has_test_key(const struct farebox_settings *settings)
+{
+    static const char prefix[] = "test_";
+    return settings->pg_secret_key.is_set &&
+           strncmp(settings->pg_secret_key.bytes, prefix, sizeof(prefix) - 1) == 0;
+}
+
+bool settings_pg_is_fake(const struct farebox_settings *settings)
+{
+    return settings->pg == SETTINGS_PG_FAKE || settings_has_test_key(settings);
+}
+
+/* What HTTP needs, and what must not be sent in the clear. */
+static bool settings_check_http(const struct farebox_settings *settings,
+                                struct settings_report report)
+{
+    bool ok = true;
+    if (settings_is_none(settings->pg_client_cert) != settings_is_none(settings->pg_client_key)) {
+        ok = settings_refuse(report, "FAREBOX_PG_CLIENT_CERT_PATH and FAREBOX_PG_CLIENT_KEY_PATH "
+                                     "must be set both, or neither");
+    }
+    if (settings->upstreams == SETTINGS_UPSTREAMS_HTTP &&
+        (settings_is_none(settings->pricing_url) || settings_is_none(settings->users_url))) {
+        ok = settings_refuse(report, "FAREBOX_UPSTREAMS=http needs FAREBOX_PRICING_URL and "
+                                     "FAREBOX_USERS_URL");
+    }
+    if (settings->pg != SETTINGS_PG_HTTP) {
+        return ok;
+    }
+    if (!settings->pg_secret_key.is_set) {
+        ok = settings_refuse(report, "FAREBOX_PG=http needs FAREBOX_PG_SECRET_KEY");
+    }
+    if (settings_is_none(settings->pg_url)) {
+        ok = settings_refuse(report, "FAREBOX_PG=http needs FAREBOX_PG_URL");
+    } else if (strncmp(settings->pg_url, "https:", 6) != 0 &&
+               !settings_is_loopback(settings->pg_url) && !settings_has_test_key(settings)) {
+        ok = settings_refuse(report, "FAREBOX_PG_URL would send the secret key in the clear; "
+                                     "allowed: https://, or http:// on loopback or with a key "
+                                     "of the test environment (test_...)");
+    }
+    return ok;
 }
 
 enum settings_status settings_check(const struct farebox_settings *settings, bool pg_is_fake,
@@ -196,6 +280,12 @@ enum settings_status settings_check(const struct farebox_settings *settings, boo
     for (size_t i = 0; i < sizeof(settings_rules) / sizeof(settings_rules[0]); i++) {
         is_valid = settings_check_rule(settings, &settings_rules[i], report) && is_valid;
     }
+    for (size_t i = 0; settings->pg == SETTINGS_PG_HTTP &&
+                       i < sizeof(settings_http_rules) / sizeof(settings_http_rules[0]);
+         i++) {
+        is_valid = settings_check_rule(settings, &settings_http_rules[i], report) && is_valid;
+    }
+    is_valid = settings_check_http(settings, report) && is_valid;
     for (size_t i = 0; i < sizeof(settings_names) / sizeof(settings_names[0]); i++) {
         is_valid = settings_check_names(settings, settings_names[i], report) && is_valid;
     }

@@ -31,7 +31,8 @@ void settings_print_help(FILE *out)
             (void)fprintf(out, "      Or %s_FILE: the file that holds it.\n", setting->name);
         }
         if (setting->guards_money) {
-            (void)fprintf(out, "      Shorter than the default only with FAREBOX_PG=fake.\n");
+            (void)fprintf(
+                out, "      Shorter than the default only with FAREBOX_PG=fake or a test key.\n");
         }
     }
 }
@@ -48,11 +49,12 @@ void settings_print_markdown(FILE *out)
     for (size_t i = 0; i < settings_table_count; i++) {
         const struct setting *setting = &settings_table[i];
         setting_allowed(setting, allowed);
-        (void)fprintf(
-            out, "| `%s` | `%s` | %s | %s%s%s |\n", setting->name, settings_initial(setting),
-            allowed, setting->meaning,
-            setting->guards_money ? " Shorter than the default only with `FAREBOX_PG=fake`." : "",
-            setting->type == SETTING_SECRET ? " Or its name with `_FILE`: a file." : "");
+        (void)fprintf(out, "| `%s` | `%s` | %s | %s%s%s |\n", setting->name,
+                      settings_initial(setting), allowed, setting->meaning,
+                      setting->guards_money
+                          ? " Shorter than the default only with `FAREBOX_PG=fake` or a test key."
+                          : "",
+                      setting->type == SETTING_SECRET ? " Or its name with `_FILE`: a file." : "");
     }
     (void)fprintf(out, "\nVariables that begin with `FAREBOX_` and are not listed are an error,\n"
                        "except those that Kubernetes makes for a service of that name. Settings\n"

@@ -27,7 +27,7 @@
 
 /* In the order of the enums that the fields hold. */
 static const char *const settings_policies[] = {"refund", "adopt", NULL};
-static const char *const settings_fakes[] = {"fake", NULL};
+static const char *const settings_gateways[] = {"fake", "http", NULL};
 static const char *const settings_tls[] = {"off", "required", NULL};
 static const char *const settings_booleans[] = {"false", "true", NULL};
 static const char *const settings_log_levels[] = {"debug", "info", "warn", "error", "alert", NULL};
@@ -80,14 +80,51 @@ const struct setting settings_table[] = {
     NUMBER("FAREBOX_MAX_TRIP_AGE_S", SETTING_S, trip_age_max_ms, S(1), DAYS(366), "604800",
            "Seconds; a trip event older than this becomes a dead letter, never a charge."),
 
-    CHOICE("FAREBOX_PG", pg, settings_fakes, "fake", "The payment gateway (PG)."),
+    CHOICE("FAREBOX_PG", pg, settings_gateways, "fake",
+           "The payment gateway (PG): in this process, or Toss Payments' protocol over HTTP."),
+    TEXT("FAREBOX_PG_URL", SETTING_URL, pg_url, "https://api.tosspayments.com",
+         "Where the PG is; http:// only on loopback or with a key of the test environment."),
+    TEXT("FAREBOX_PG_SECRET_KEY", SETTING_SECRET, pg_secret_key, NULL,
+         "Secret key of the merchant at the PG."),
+    TEXT("FAREBOX_PG_ACCOUNT", SETTING_TEXT, pg_account, "none",
+         "The merchant's id at the PG (mId), so that the key may be replaced; none: the key itself "
+         "names the account."),
+    TEXT("FAREBOX_PG_CA_PATH", SETTING_PATH, pg_ca, "none",
+         "PEM certificates by which the PG must prove its name; none: the system's."),
+    TEXT("FAREBOX_PG_CLIENT_CERT_PATH", SETTING_PATH, pg_client_cert, "none",
+         "PEM certificate that is shown to the PG; none: none."),
+    TEXT("FAREBOX_PG_CLIENT_KEY_PATH", SETTING_PATH, pg_client_key, "none", "Its key, PEM."),
+    TEXT("FAREBOX_PG_CUSTOMER_KEY", SETTING_USER, pg_customer_key, "{userId}",
+         "The customerKey that a user's billing key was issued for; the PG takes 2 to 300 "
+         "characters."),
+    TEXT("FAREBOX_PG_ORDER_NAME", SETTING_WORDS, pg_order_name, "Taxi {tripId}",
+         "The name of an order, as customers see it; a long trip id is cut."),
+    NUMBER("FAREBOX_PG_CONNECTIONS", SETTING_INT, pg_connections, 1, 10000, "256",
+           "Calls that the PG is sent at a time, at most; others wait here."),
+    NUMBER("FAREBOX_PG_CONNECT_MS", SETTING_INT, pg_connect_ms, 1, 60000, "3000",
+           "Milliseconds that a connection to the PG may take to be made."),
+    NUMBER("FAREBOX_PG_LOOKUP_TIMEOUT_S", SETTING_S, pg_lookup_timeout_ms, 1, S(600), "20",
+           "Seconds that a look-up at the PG may take; a charge: FAREBOX_PG_TIMEOUT_S."),
+    NUMBER("FAREBOX_PG_CANCEL_TIMEOUT_S", SETTING_S, pg_cancel_timeout_ms, 1, S(600), "60",
+           "Seconds that a cancel at the PG may take."),
     TEXT("FAREBOX_FAKE_PG_FILE", SETTING_PATH, fake_pg_path, "farebox-pg.log",
          "The file in which the fake PG keeps its ledger."),
     NUMBER("FAREBOX_FAKE_PG_DELAY_MAX_MS", SETTING_INT, fake_pg_delay_max_ms, 0, 60000, "200",
            "Milliseconds until the fake PG answers, at most; drawn for each call."),
     NUMBER("FAREBOX_FAKE_PG_FAULT_PERMILLE", SETTING_INT, fake_pg_fault_permille, 0, 900, "0",
            "Of 1,000 calls of the fake PG, how many are declined, refused, lost or not answered."),
-    CHOICE("FAREBOX_UPSTREAMS", upstreams, settings_fakes, "fake", "Pricing and users."),
+    CHOICE("FAREBOX_UPSTREAMS", upstreams, settings_gateways, "fake",
+           "Pricing and users: in this process, or over HTTP."),
+    TEXT("FAREBOX_PRICING_URL", SETTING_URL, pricing_url, "none", "Where pricing is."),
+    TEXT("FAREBOX_USERS_URL", SETTING_URL, users_url, "none", "Where users is."),
+    TEXT("FAREBOX_UPSTREAMS_CA_PATH", SETTING_PATH, upstreams_ca, "none",
+         "PEM certificates by which they must prove their names; none: the system's."),
+    NUMBER("FAREBOX_UPSTREAM_CONNECTIONS", SETTING_INT, upstream_connections, 1, 10000, "64",
+           "Calls that pricing, and users, are sent at a time, at most; others wait here."),
+    NUMBER("FAREBOX_UPSTREAM_CONNECT_MS", SETTING_INT, upstream_connect_ms, 1, 60000, "500",
+           "Milliseconds that a connection to them may take to be made."),
+    NUMBER("FAREBOX_UPSTREAM_TIMEOUT_MS", SETTING_INT, upstream_timeout_ms, 1, 60000, "1200",
+           "Milliseconds that they may take to answer, once there is a connection."),
     NUMBER("FAREBOX_FAKE_UPSTREAM_DELAY_MAX_MS", SETTING_INT, fake_upstream_delay_max_ms, 0, 60000,
            "200", "Milliseconds until fake pricing and users answer, at most; drawn each time."),
     NUMBER("FAREBOX_MAX_FARE", SETTING_LONG, fare_max_krw, 1, INT32_MAX, "10000000",

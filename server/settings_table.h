@@ -23,6 +23,9 @@ enum setting_type {
     SETTING_NAME,    /* char[]: a topic or group: letters, digits, '.', '_', '-' */
     SETTING_PATH,    /* char[] */
     SETTING_ZONE,    /* char[]: an IANA time zone that is installed */
+    SETTING_URL,     /* char[]: http(s)://HOST[:PORT][/PATH], or none */
+    SETTING_USER,    /* char[]: a template with {userId} */
+    SETTING_WORDS,   /* char[]: UTF-8 without control characters */
     SETTING_STORE,   /* sqlite_path, from sqlite:PATH, or the fields of mysql:// */
     SETTING_KAFKA,   /* kafka_is_embedded and kafka_servers */
     SETTING_ADDRESS, /* http_host and http_port, from A.B.C.D:PORT */
@@ -61,6 +64,13 @@ bool setting_parse(const struct setting *setting, const char *value,
 /* The effective value as it would be written in the environment; a secret: "set" or "unset". */
 void setting_format(const struct setting *setting, const struct farebox_settings *settings,
                     char text[SETTING_SHOWN_SIZE]);
+
+/* settings_http.c: what SETTING_URL, SETTING_USER and SETTING_WORDS allow. */
+bool setting_is_url(const char *value);
+bool setting_is_user_template(const char *value);
+bool setting_is_words(const char *value);
+/* setting_allowed() of these. */
+void setting_allowed_http(const struct setting *setting, char text[SETTING_SHOWN_SIZE]);
 
 /* What is allowed: "a whole number from 1 to 16", "refund or adopt", ... */
 void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE]);

@@ -272,6 +272,15 @@ bool setting_parse(const struct setting *setting, const char *value,
     case SETTING_NAME:
         return setting_is_name(value) &&
                setting_copy(setting_field(setting, settings), setting->size, value);
+    case SETTING_URL:
+        return setting_is_url(value) &&
+               setting_copy(setting_field(setting, settings), setting->size, value);
+    case SETTING_USER:
+        return setting_is_user_template(value) &&
+               setting_copy(setting_field(setting, settings), setting->size, value);
+    case SETTING_WORDS:
+        return setting_is_words(value) &&
+               setting_copy(setting_field(setting, settings), setting->size, value);
     case SETTING_PATH:
         return setting_copy(setting_field(setting, settings), setting->size, value);
     case SETTING_ZONE:
@@ -329,6 +338,9 @@ void setting_format(const struct setting *setting, const struct farebox_settings
     case SETTING_NAME:
     case SETTING_PATH:
     case SETTING_ZONE:
+    case SETTING_URL:
+    case SETTING_USER:
+    case SETTING_WORDS:
         (void)snprintf(text, SETTING_SHOWN_SIZE, "%s", (const char *)field);
         break;
     case SETTING_STORE:
@@ -388,6 +400,11 @@ void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE
         (void)snprintf(text, SETTING_SHOWN_SIZE,
                        "1 to %zu letters, digits, '.', '_' and '-', but not '.' or '..'",
                        setting->size - 1);
+        break;
+    case SETTING_URL:
+    case SETTING_USER:
+    case SETTING_WORDS:
+        setting_allowed_http(setting, text);
         break;
     case SETTING_PATH:
         (void)snprintf(text, SETTING_SHOWN_SIZE, "a path of 1 to %zu bytes", setting->size - 1);

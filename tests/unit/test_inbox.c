@@ -191,6 +191,65 @@ static void a_removed_message_is_gone_and_the_others_stay(void **state)
     assert_ptr_equal(inbox_take(inbox, 0), &m[1]);
 }
 
+/* A waiter of the test's: counts, and posts by itself when it is told to. */
+struct test_waiter {
+    struct inbox *inbox;
+    struct message *at_the_third;
+    uint32_t waits;
+    uint32_t wakeups;
+    int64_t longest_ms;
+};
+
+static void test_wait(void *context, int64_t timeout_ms)
+{
+    struct test_waiter *waiter = context;
+
+    waiter->waits++;
+    waiter->longest_ms = timeout_ms > waiter->longest_ms ? timeout_ms : waiter->longest_ms;
+    if (waiter->waits == 3 && waiter->at_the_third != NULL) {
+        inbox_post(waiter->inbox, waiter->at_the_third);
+    }
+}
+
+static void test_wakeup(void *context)
+{
+    ((struct test_waiter *)context)->wakeups++;
+}
+
+static void a_waiter_that_returns_early_waits_again_until_a_message_is_there(void **state)
+{
+    struct message message = {0};
+    struct test_waiter own = {.inbox = *state, .at_the_third = &message};
+    const struct inbox_waiter waiter = {test_wait, test_wakeup, &own};
+
+    inbox_set_waiter(*state, &waiter);
+    assert_ptr_equal(inbox_take(*state, LONG_MS), &message);
+    assert_int_equal(own.waits, 3);
+    assert_true(own.longest_ms > LONG_MS - 60000);
+    inbox_set_waiter(*state, NULL);
+}
+
+/* What the waiter has to do must not starve while messages keep coming. */
+static void a_waiter_has_its_turn_without_waiting_where_messages_are_there(void **state)
+{
+    struct message messages[2] = {{0}};
+    struct test_waiter own = {.inbox = *state};
+    const struct inbox_waiter waiter = {test_wait, test_wakeup, &own};
+
+    inbox_set_waiter(*state, &waiter);
+    inbox_post(*state, &messages[0]);
+    inbox_post(*state, &messages[1]);
+    assert_int_equal(own.wakeups, 1); /* one is enough: the taker takes all */
+    assert_ptr_equal(inbox_take(*state, LONG_MS), &messages[0]);
+    assert_null(inbox_take(*state, 0));
+    assert_int_equal(own.waits, 2);
+    assert_int_equal(own.longest_ms, 0);
+    inbox_post(*state, &messages[0]);
+    assert_int_equal(own.wakeups, 2);
+    inbox_set_waiter(*state, NULL);
+    assert_ptr_equal(inbox_take(*state, 0), &messages[0]);
+}
+
 static enum batch_outcome submit_nothing(struct store *store, const struct store_batch *batch)
 {
     (void)store;
@@ -253,6 +312,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_removed_message_is_gone_and_the_others_stay, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_waiter_that_returns_early_waits_again_until_a_message_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_waiter_has_its_turn_without_waiting_where_messages_are_there, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_that_nobody_took_leave_the_inbox_with_their_thread,
                                         setup, teardown),
     };
