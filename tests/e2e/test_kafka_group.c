@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "kafka_reader.h"
 #include "test_kafka_recorder.h"
 
 #include <stdio.h>
@@ -105,6 +106,25 @@ static void what_was_not_committed_comes_again(void **state)
         recorder_await_records(recorder, 5);
         leave(recorder);
     }
+}
+
+/* A partition of which nothing is committed counts from its beginning. */
+static void lag_is_what_a_group_has_not_committed(void **state)
+{
+    const struct kafka_client_settings settings = {.bootstrap = kafka_broker_bootstrap(broker)};
+    char error[KAFKA_ERROR_TEXT_SIZE] = "";
+    (void)state;
+    fill(0, 5);
+    fill(1, 10);
+    struct recorder *recorder = join("g");
+    recorder_await_records(recorder, 15);
+    recorder_commit(recorder, 1, 4);
+    leave(recorder);
+    assert_int_equal(kafka_reader_lag(&settings, "trips", "g", RECORDER_PATIENCE_MS, error), 11);
+    assert_int_equal(kafka_reader_lag(&settings, "trips", "h", RECORDER_PATIENCE_MS, error), 15);
+    const struct kafka_client_settings nobody = {.bootstrap = "127.0.0.1:1"};
+    assert_int_equal(kafka_reader_lag(&nobody, "trips", "g", 500, error), -1);
+    assert_non_null(strstr(error, "trips"));
 }
 
 static void a_commit_on_its_way_is_awaited_by_close(void **state)
@@ -309,6 +329,7 @@ int main(void)
         WITH_BROKER(a_new_group_starts_at_the_earliest_record_in_order),
         WITH_BROKER(a_member_that_comes_back_goes_on_after_the_commit),
         WITH_BROKER(what_was_not_committed_comes_again),
+        WITH_BROKER(lag_is_what_a_group_has_not_committed),
         WITH_BROKER(a_commit_on_its_way_is_awaited_by_close),
         WITH_BROKER(a_second_member_takes_half_and_old_assignments_are_stale),
         WITH_BROKER(a_paused_partition_is_silent_the_others_go_on_and_nothing_is_lost),
