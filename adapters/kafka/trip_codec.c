@@ -77,6 +77,9 @@ static json_t *parse(const char *what, const char *bytes, size_t len, struct tri
     return NULL;
 }
 
+/* Quotes around quotes: the trip service's relay, and once more a Spring dead-letter publisher. */
+#define QUOTES_MAX 2
+
 /* The object that the value is or quotes; a new reference, or NULL and the reason in `decoded`. */
 static json_t *parse_object(const struct kafka_record *record, struct trip_decoded *decoded)
 {
@@ -85,7 +88,7 @@ static json_t *parse_object(const struct kafka_record *record, struct trip_decod
         return NULL;
     }
     const char *what = "value";
-    if (json_is_string(root)) {
+    for (int i = 0; i < QUOTES_MAX && json_is_string(root); i++) {
         json_t *quoted = root;
         what = "text in the value's quotes";
         root = parse(what, json_string_value(quoted), json_string_length(quoted), decoded);

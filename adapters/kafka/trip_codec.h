@@ -6,9 +6,10 @@
  * fits no known form is malformed.
  *
  * The value is a JSON object, or a JSON string that contains that object (the trip service's
- * outbox relay quotes its text). The last `__TypeId__` header names the type by its last segment
- * after '.'; a java.* name, an unknown name or none: the members decide. The record's key is not
- * read: the value's tripId counts.
+ * outbox relay quotes its text), or that string quoted once more: so Spring services write dead
+ * letters (CONTRACTS 3), and so a retry brings them back. The last `__TypeId__` header names the
+ * type by its last segment after '.'; a java.* name, an unknown name or none: the members decide.
+ * The record's key is not read: the value's tripId counts.
  *
  * Memory: the JSON parser allocates while a call runs; results are copies. Any thread, nothing
  * blocks, no state between calls.
