@@ -298,6 +298,28 @@ static void scan_that_is_a_deadlocks_victim_is_repeated_once(void **state)
     assert_int_equal(f->store->ops->scan(f->store, &scan, &page), STORE_UNAVAILABLE);
 }
 
+/* Two nodes of a Galera cluster that start together meet in the lease and in every statement: the
+ * one that was second is told 1213, and tries again. */
+static void migration_that_meets_another_writer_tries_again(void **state)
+{
+    static const struct tcp_proxy_rule rules[] = {
+        {TCP_PROXY_REFUSE, "INSERT INTO shedlock", 1, ER_LOCK_DEADLOCK},
+        {TCP_PROXY_REFUSE, "INSERT INTO shedlock", 1, ER_LOCK_WAIT_TIMEOUT},
+        {TCP_PROXY_REFUSE, "ALTER TABLE payments", 1, ER_LOCK_DEADLOCK},
+        {TCP_PROXY_REFUSE, "UPDATE farebox_schema", 1, ER_LOCK_DEADLOCK}};
+    struct store_fixture *f = *state;
+    const char *database = mysql_factory_database(f->data);
+    char remake[200];
+    (void)snprintf(remake, sizeof(remake), "DROP DATABASE %s; CREATE DATABASE %s", database,
+                   database);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        assert_true(mariadb_server_run(&mysql_factory_server, NULL, remake));
+        tcp_proxy_rule(&proxy, rules[i]);
+        mysql_kit_reopen_at(f, 5, 20, proxy.port);
+        assert_true(tcp_proxy_pass(&proxy));
+    }
+}
+
 static int64_t clock_ms(void)
 {
     struct timespec now;
@@ -402,6 +424,7 @@ int main(void)
         PROXIED(answer_that_stops_in_the_middle_is_given_up),
         PROXIED(server_that_stops_reading_is_given_up),
         PROXIED(scan_that_is_a_deadlocks_victim_is_repeated_once),
+        PROXIED(migration_that_meets_another_writer_tries_again),
         PROXIED(server_that_is_down_is_tried_ever_more_rarely),
         PROXIED(every_connection_has_the_sessions_settings),
     };
