@@ -141,7 +141,7 @@ void mysql_payment_open_sql(struct mysql_store *store, const struct store_batch 
                             const struct unit_group *group);
 void mysql_payment_move_sql(struct mysql_store *store, const struct store_batch *batch,
                             const struct unit_group *group);
-/* The columns that mysql_payment_row_read() takes, from column 0. */
+/* The columns of a payment that is read, as mysql_payment.c counts them. */
 extern const char mysql_payment_columns[];
 
 /* The operations of the port. */
