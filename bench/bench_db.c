@@ -18,11 +18,14 @@
 #define SETTLE_MS_MAX  120000
 #define DIRTY_PAGES_OK 64
 
+#define OPTION_SIZE 48
+
 /* What a server of its own machine would have; a test's is far smaller. innodb_flush_method and
  * the like keep the server's defaults, and the log is durable at each commit. */
-static const char *const options[] = {"--innodb-buffer-pool-size=6G", "--innodb-log-file-size=2G",
-                                      "--max-connections=151", "--innodb-log-buffer-size=64M",
-                                      NULL};
+static char pool[OPTION_SIZE] = "--innodb-buffer-pool-size=6144M";
+static char redo[OPTION_SIZE] = "--innodb-log-file-size=2048M";
+static const char *const options[] = {pool, redo, "--max-connections=151",
+                                      "--innodb-log-buffer-size=64M", NULL};
 
 static void fail(const char *what)
 {
@@ -61,6 +64,12 @@ static void watch_signals(void)
         fail("no thread for signals");
     }
     (void)pthread_detach(thread);
+}
+
+void bench_db_pool(uint32_t mib)
+{
+    (void)snprintf(pool, sizeof(pool), "--innodb-buffer-pool-size=%" PRIu32 "M", mib);
+    (void)snprintf(redo, sizeof(redo), "--innodb-log-file-size=%" PRIu32 "M", mib / 3);
 }
 
 void bench_db_open(struct mariadb_server *server)

@@ -16,6 +16,8 @@
 
 /* Starts a durable server with the settings of a production database, small ones apart. */
 void bench_db_open(struct mariadb_server *server);
+/* Before that: the size of its buffer pool, otherwise 6144; the redo log has a third of it. */
+void bench_db_pool(uint32_t mib);
 /* Prints the settings that decide about speed, and the file system of its folder. */
 void bench_db_print(const struct mariadb_server *server);
 

@@ -53,14 +53,15 @@ struct results {
 
 static const char usage[] =
     "bench_store [--trips N] [--alone N] [--rounds N] [--lanes N] [--batch N] [--linger MS]\n"
-    "            [--rows N]\n"
+    "            [--rows N] [--pool MIB]\n"
     "  --trips   payments of each run of (a) and (c), 20000\n"
     "  --alone   payments of each run of (b), 1000\n"
     "  --rounds  how often each of them runs, 5; medians are printed\n"
     "  --lanes   connections, 2\n"
     "  --batch   units in a batch at most, 256\n"
     "  --linger  milliseconds that farebox's batches wait, farebox's default\n"
-    "  --rows    also with so many payments in the tables, as with 10000\n";
+    "  --rows    also with so many payments in the tables, as with 10000\n"
+    "  --pool    the server's buffer pool, 6144; its redo log has a third of that\n";
 
 static void die(const char *text)
 {
@@ -82,10 +83,11 @@ static uint32_t number(const char *text, uint32_t least, uint32_t most)
 
 static struct options options_read(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"trips", 1, NULL, 't'}, {"alone", 1, NULL, 'a'}, {"rounds", 1, NULL, 'n'},
-        {"lanes", 1, NULL, 'l'}, {"batch", 1, NULL, 'b'}, {"linger", 1, NULL, 'w'},
-        {"rows", 1, NULL, 'r'},  {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"trips", 1, NULL, 't'},  {"alone", 1, NULL, 'a'},
+                                          {"rounds", 1, NULL, 'n'}, {"lanes", 1, NULL, 'l'},
+                                          {"batch", 1, NULL, 'b'},  {"linger", 1, NULL, 'w'},
+                                          {"rows", 1, NULL, 'r'},   {"pool", 1, NULL, 'p'},
+                                          {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
     struct options o = {
         .trips = 20000, .alone = 1000, .rounds = 5, .lanes = 2, .batch = 256, .linger_ms = -1};
     int option;
@@ -111,6 +113,9 @@ static struct options options_read(int argc, char **argv)
             break;
         case 'r':
             o.rows = number(optarg, 1, 100000000);
+            break;
+        case 'p':
+            bench_db_pool(number(optarg, 64, 1048576));
             break;
         default:
             die(usage);

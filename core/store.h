@@ -4,7 +4,7 @@
  * A unit is one guarded transition of one row and what belongs to it in the same transaction (its
  * outbox row). The driver collects the units of many payments and commits them together.
  *
- * Implementations: adapters/sqlite, fakes/model_store; later adapters/mysql. All of them pass one
+ * Implementations: adapters/sqlite, adapters/mysql, fakes/model_store. All of them pass one
  * contract suite (tests/contract/store_suite.h).
  *
  * Threads and blocking: an open store is one connection, used by one thread at a time; calls block

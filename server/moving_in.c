@@ -9,12 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* A row comes with two texts and becomes four; a page's bodies are in it twice. */
 #define POOL_TEXTS (MYSQL_OLD_PAGE_MAX * 6 + 1)
 #define POOL_BYTES                                                                                 \
     (2 * (STORE_PAGE_BYTES_MAX + STORE_BODY_MAX) +                                                 \
      MYSQL_OLD_PAGE_MAX * (2 * STORE_ID_MAX + OUTCOME_HEADERS_MAX))
+/* Other instances that start now take the same rows over, and writers have some of them locked: a
+ * row is theirs for a moment only. A database that is away for longer ends the start. */
+#define TRIES_MAX 20
+#define PAUSE_MS  500
 /* Of a dead letter that does not say when it was written: too old to be charged. */
 #define LONG_AGO_MS 1
 
@@ -94,17 +99,70 @@ static bool make_letter(struct mover *m, struct texts *texts, const struct mysql
     return true;
 }
 
+/* False: that was the last try. */
+static bool try_again(int *tries)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+
+    if (++*tries >= TRIES_MAX) {
+        return false;
+    }
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+static bool move_payments(struct mover *m, const struct mysql_old_waits *waits)
+{
+    enum store_status status;
+    int tries = 0;
+
+    do {
+        uint64_t adopted = 0;
+
+        status = mysql_old_payments(m->store, waits, &adopted);
+        m->payments += adopted;
+    } while (status != STORE_OK && try_again(&tries));
+    return status == STORE_OK;
+}
+
+/* The pool is the page's, anew for each try. */
+static bool read_page(struct mover *m, enum mysql_old_kind kind, int64_t after_id,
+                      struct texts **texts, uint32_t *count)
+{
+    enum store_status status;
+    int tries = 0;
+
+    do {
+        *texts = texts_init(m->block, POOL_TEXTS, POOL_BYTES);
+        status = mysql_old_page(m->store, kind, after_id, *texts, m->rows, count);
+    } while (status != STORE_OK && try_again(&tries));
+    return status == STORE_OK;
+}
+
+/* Rows that a lost COMMIT took over are not taken over again. */
+static bool adopt_records(struct mover *m, enum mysql_old_kind kind, uint32_t count,
+                          const struct texts *texts)
+{
+    enum store_status status;
+    int tries = 0;
+
+    do {
+        status = mysql_old_adopt(m->store, kind, m->records, count, texts);
+    } while (status != STORE_OK && try_again(&tries));
+    return status == STORE_OK;
+}
+
 /* A page after the other, until there is none. */
 static bool move_rows(struct mover *m, enum mysql_old_kind kind)
 {
     int64_t after_id = 0;
 
     for (;;) {
-        struct texts *texts = texts_init(m->block, POOL_TEXTS, POOL_BYTES);
+        struct texts *texts = NULL;
         uint32_t count = 0;
         uint32_t made = 0;
 
-        if (mysql_old_page(m->store, kind, after_id, texts, m->rows, &count) != STORE_OK) {
+        if (!read_page(m, kind, after_id, &texts, &count)) {
             return false;
         }
         if (count == 0) {
@@ -117,7 +175,7 @@ static bool move_rows(struct mover *m, enum mysql_old_kind kind)
                 made += make_letter(m, texts, &m->rows[i], &m->records[made]) ? 1 : 0;
             }
         }
-        if (mysql_old_adopt(m->store, kind, m->records, made, texts) != STORE_OK) {
+        if (!adopt_records(m, kind, made, texts)) {
             return false;
         }
         after_id = m->rows[count - 1].row_id;
@@ -131,8 +189,8 @@ static bool move_all(struct mover *m)
                                           .unsettled_ms = s->send_limit_ms + s->pg_longest_ms +
                                                           s->absence_margin_ms};
 
-    return mysql_old_payments(m->store, &waits, &m->payments) == STORE_OK &&
-           move_rows(m, MYSQL_OLD_OUTBOX) && move_rows(m, MYSQL_OLD_FAILED_EVENTS);
+    return move_payments(m, &waits) && move_rows(m, MYSQL_OLD_OUTBOX) &&
+           move_rows(m, MYSQL_OLD_FAILED_EVENTS);
 }
 
 static void tell(const struct mover *m)

@@ -192,6 +192,7 @@ MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned read_time
 bool mysql_session_open(struct mysql_store *store, char *reason)
 {
     store->db = mysql_session_connect(store, store->options.read_timeout_s, reason);
+    store->used_ms = monotonic_ms();
     return store->db != NULL;
 }
 
@@ -203,20 +204,36 @@ void mysql_session_drop(struct mysql_store *store)
     }
 }
 
+/* The server ends a connection that is silent for idle_timeout_s. One that may be near that is
+ * opened anew by its owner, or each quiet hour would look like trouble with the network. */
+static bool session_is_idle(const struct mysql_store *store, int64_t now_ms)
+{
+    int64_t idle_ms = (int64_t)store->options.idle_timeout_s * 1000;
+    return store->db != NULL && now_ms - store->used_ms >= idle_ms - idle_ms / 4;
+}
+
 /* MySQL's library wants to know each thread that calls it. */
 bool mysql_session_ready(struct mysql_store *store)
 {
     (void)mysql_thread_init();
+    int64_t now_ms = monotonic_ms();
+    bool is_idle = session_is_idle(store, now_ms);
+    store->used_ms = now_ms;
+    if (is_idle) {
+        mysql_session_drop(store);
+    }
     if (store->db != NULL) {
         return true;
     }
-    if (store->backoff_ms > 0 && monotonic_ms() < store->retry_at_ms) {
+    if (store->backoff_ms > 0 && now_ms < store->retry_at_ms) {
         return false;
     }
     char reason[REASON_SIZE];
     if (mysql_session_open(store, reason)) {
         store->backoff_ms = 0;
-        mysql_notice(store, MYSQL_NOTICE_CONNECTED_AGAIN, "");
+        if (!is_idle) {
+            mysql_notice(store, MYSQL_NOTICE_CONNECTED_AGAIN, "");
+        }
         return true;
     }
     mysql_notice(store, MYSQL_NOTICE_NO_CONNECTION, reason);

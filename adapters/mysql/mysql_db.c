@@ -24,6 +24,13 @@ static bool error_is_loss(unsigned code)
     }
 }
 
+/* The server works, but takes no writes: after a failover, the old primary. The way to the new one,
+ * through a name or a proxy, begins with a new connection. */
+static bool error_is_read_only(unsigned code)
+{
+    return code == ER_OPTION_PREVENTS_STATEMENT || code == ER_READ_ONLY_MODE;
+}
+
 /* Errors that the same statement meets for ever, whoever else is at work. */
 static bool error_is_lasting(unsigned code)
 {
@@ -54,7 +61,7 @@ static enum step error_step(struct mysql_store *store)
         return STEP_UNIT_ERROR;
     }
     mysql_notice_error(store, error_is_loss(code));
-    if (error_is_loss(code)) {
+    if (error_is_loss(code) || error_is_read_only(code)) {
         mysql_session_drop(store);
     }
     return STEP_ABORT;

@@ -28,6 +28,7 @@ struct mysql_store {
     MYSQL *db;         /* NULL: not connected */
     struct sql sql;
     uint64_t changed;                           /* rows that the last statement changed */
+    int64_t used_ms;                            /* monotonic: when the last call began */
     int64_t retry_at_ms;                        /* monotonic: no connection before this */
     int32_t backoff_ms;                         /* 0: the last connection could be opened */
     char now[NOW_SIZE];                         /* the batch's instant, a number */
@@ -68,7 +69,8 @@ MUST_USE MYSQL *mysql_session_connect(const struct mysql_store *store, unsigned 
 MUST_USE bool mysql_session_open(struct mysql_store *store, char *reason);
 /* Closes it, whatever its state; the server rolls back what is open. */
 void mysql_session_drop(struct mysql_store *store);
-/* Connects where there is no connection and the back-off is over. */
+/* For each call's begin: connects where there is no connection, or one that has been silent for so
+ * long that the server will end it, and the back-off is over. */
 MUST_USE bool mysql_session_ready(struct mysql_store *store);
 
 /* mysql_schema.c: learns the collations of the tables; names the rights that are missing. */
@@ -139,7 +141,7 @@ void mysql_payment_open_sql(struct mysql_store *store, const struct store_batch 
                             const struct unit_group *group);
 void mysql_payment_move_sql(struct mysql_store *store, const struct store_batch *batch,
                             const struct unit_group *group);
-/* The columns that mysql_payment_row_read() takes, from column 0. */
+/* The columns of a payment that is read, as mysql_payment.c counts them. */
 extern const char mysql_payment_columns[];
 
 /* The operations of the port. */

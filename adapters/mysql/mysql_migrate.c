@@ -208,7 +208,7 @@ static bool statement_send(struct migrating *run, const char *name, const char *
         if (mysql_real_query(run->db, sql, len) == 0 || done_meanwhile(mysql_errno(run->db))) {
             return true;
         }
-        if (mysql_errno(run->db) != ER_LOCK_WAIT_TIMEOUT) {
+        if (!migrate_error_passes(mysql_errno(run->db))) {
             break;
         }
         pause_ms(LOCKED_PAUSE_MS);

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "mysql_migrate_lease.h"
 
+#include <mysqld_error.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,8 +32,12 @@ static int lease_write(struct migrate_lease *lease, const char *format)
     return mysql_query(lease->db, sql) == 0 ? (int)mysql_affected_rows(lease->db) : -1;
 }
 
-/* -1: the server does not answer; 0: another process has it. */
-static int lease_get(struct migrate_lease *lease)
+bool migrate_error_passes(unsigned code)
+{
+    return code == ER_LOCK_WAIT_TIMEOUT || code == ER_LOCK_DEADLOCK;
+}
+
+static int lease_insert_or_take(struct migrate_lease *lease)
 {
     int changed = lease_write(lease, "INSERT INTO shedlock (name, locked_by, lock_until, locked_at)"
                                      " VALUES ('%1$s', '%2$s', NOW(3) + INTERVAL %3$d SECOND,"
@@ -43,6 +48,13 @@ static int lease_get(struct migrate_lease *lease)
     return lease_write(lease, "UPDATE shedlock SET locked_by = '%2$s', locked_at = NOW(3),"
                               " lock_until = NOW(3) + INTERVAL %3$d SECOND WHERE name = '%1$s'"
                               " AND lock_until <= NOW(3)");
+}
+
+/* -1: the server does not answer; 0: another process has it, or was faster. */
+static int lease_get(struct migrate_lease *lease)
+{
+    int changed = lease_insert_or_take(lease);
+    return changed < 0 && migrate_error_passes(mysql_errno(lease->db)) ? 0 : changed;
 }
 
 static bool lease_extend(struct migrate_lease *lease)
@@ -68,7 +80,7 @@ static bool lease_extend_again(struct migrate_lease *lease)
 static int64_t now_s(void)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec;
 }
 
@@ -80,7 +92,7 @@ static void *keep_extending(void *argument)
     pthread_mutex_lock(&lease->mutex);
     while (!lease->stop) {
         struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += EXTEND_EVERY_S;
         (void)pthread_cond_timedwait(&lease->stopped, &lease->mutex, &until);
         if (lease->stop) {
@@ -124,12 +136,25 @@ static void lease_free(struct migrate_lease *lease)
     free(lease);
 }
 
+/* Its waits are no wall clock's: a clock that is set back must not make it miss an extension. */
+static bool stopped_init(struct migrate_lease *lease)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes) != 0) {
+        return false;
+    }
+    bool made = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(&lease->stopped, &attributes) == 0;
+    (void)pthread_condattr_destroy(&attributes);
+    return made;
+}
+
 static bool keeper_run(struct migrate_lease *lease)
 {
     if (pthread_mutex_init(&lease->mutex, NULL) != 0) {
         return false;
     }
-    if (pthread_cond_init(&lease->stopped, NULL) != 0) {
+    if (!stopped_init(lease)) {
         pthread_mutex_destroy(&lease->mutex);
         return false;
     }

@@ -16,8 +16,13 @@
 
 struct migrate_lease;
 
+/* Another writer is at the same row or table at this moment; 1213 is also how Galera says that
+ * another node was first. */
+bool migrate_error_passes(unsigned code);
+
 /*
- * Takes the lease and starts to extend it. `*lease` is NULL where another process has it. False:
+ * Takes the lease and starts to extend it. `*lease` is NULL where another process has it, or
+ * was about to. False:
  * the server does not answer, or no memory or thread; `reason` says which. The table of leases
  * exists.
  */

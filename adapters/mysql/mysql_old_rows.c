@@ -46,6 +46,53 @@ static enum step adopt_new(struct mysql_store *store, const struct mysql_old_wai
     return STEP_OK;
 }
 
+#define IS_COMPLETED_BY_OLD                                                                        \
+    "due_at > 0 AND pg_account = 0 AND status = 'COMPLETED' AND refund_state = 'NONE'"
+
+/* The statement for the next of them, in store->sql; `*is_last`: there is none. They are read
+ * first, without locks: an UPDATE along the due times would lock what others are at work on. */
+static enum step completed_sql(struct mysql_store *store, bool *is_last)
+{
+    struct sql *sql = &store->sql;
+    sql_clear(sql);
+    sql_add(sql, "SELECT id FROM payments WHERE " IS_COMPLETED_BY_OLD " LIMIT " BATCH_ROWS);
+    MYSQL_RES *found = NULL;
+    if (mysql_select(store, &found) != STEP_OK) {
+        return STEP_ABORT;
+    }
+    struct columns row;
+    *is_last = true;
+    sql_clear(sql);
+    sql_add(sql, "UPDATE payments SET due_at = NULL WHERE " IS_COMPLETED_BY_OLD " AND id IN (");
+    while (columns_next(found, &row)) {
+        sql_add(sql, *is_last ? "" : ", ");
+        sql_int(sql, cell_int(&row, 0));
+        *is_last = false;
+    }
+    sql_add(sql, ")");
+    mysql_free_result(found);
+    return STEP_OK;
+}
+
+/* The old service came back after a takeover and completed the payment: there is nothing left to
+ * ask the PG about, which may not know it by its payment id. */
+static enum step release_completed(struct mysql_store *store, uint64_t *adopted)
+{
+    for (;;) {
+        bool is_last = false;
+        if (completed_sql(store, &is_last) != STEP_OK) {
+            return STEP_ABORT;
+        }
+        if (is_last) {
+            return STEP_OK;
+        }
+        if (mysql_run(store) != STEP_OK) {
+            return STEP_ABORT;
+        }
+        *adopted += store->changed;
+    }
+}
+
 static enum step sweep_read(struct mysql_store *store, int64_t *done, int64_t *to)
 {
     sql_clear(&store->sql);
@@ -104,7 +151,8 @@ enum store_status mysql_old_payments(struct store *base, const struct mysql_old_
     struct mysql_store *store = (struct mysql_store *)base;
     *adopted = 0;
     if (!mysql_read_begin(store) || sweep(store, waits, adopted) != STEP_OK ||
-        adopt_new(store, waits, adopted) != STEP_OK) {
+        adopt_new(store, waits, adopted) != STEP_OK ||
+        release_completed(store, adopted) != STEP_OK) {
         mysql_undo(store);
         return STORE_UNAVAILABLE;
     }

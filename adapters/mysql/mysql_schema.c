@@ -97,7 +97,7 @@ bool mysql_rights_check(struct mysql_store *store, char *reason)
             continue;
         }
         if (!error_is_denial(mysql_errno(store->db))) {
-            snprintf(reason, REASON_SIZE, "has an unexpected table: %s", mysql_error(store->db));
+            snprintf(reason, REASON_SIZE, "cannot be worked on: %s", mysql_error(store->db));
             return false;
         }
         /* INSERT ... SELECT is denied for want of SELECT too: that one is named before it. */

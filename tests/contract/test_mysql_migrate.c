@@ -20,6 +20,7 @@
 #define ROWS_SHORT  50000
 #define TEXT_SIZE   32768
 #define LOCK_OUT_MS 1000
+#define PATIENCE_MS 60000
 
 static struct sql_client sql;
 static char database[40];
@@ -220,10 +221,10 @@ static void start_waits_for_the_lease_of_another_until_it_runs_out(void **state)
     (void)migrate(false, &told);
     sql_client_run(&sql, "UPDATE farebox_schema SET version = 1");
     sql_client_run(&sql, "SET time_zone = '+00:00'");
-    sql_client_run(&sql, "UPDATE shedlock SET lock_until = NOW(3) + INTERVAL 3 SECOND, locked_by ="
-                         " 'another' WHERE name = 'Payment_migrate'");
     struct late late = {.options = mysql_factory_options(database)};
     int64_t begun_ms = clock_ms();
+    sql_client_run(&sql, "UPDATE shedlock SET lock_until = NOW(3) + INTERVAL 3 SECOND, locked_by ="
+                         " 'another' WHERE name = 'Payment_migrate'");
     (void)open_late(&late);
     assert_true(late.opened);
     assert_true(late.ended_ms - begun_ms >= 2500);
@@ -257,6 +258,19 @@ static void processes_that_start_together_migrate_once(void **state)
 static const char lease_end[] = "SELECT UNIX_TIMESTAMP(lock_until) FROM shedlock WHERE name ="
                                 " 'Payment_migrate'";
 
+/* Until a process has taken it. */
+static void lease_await(struct sql_client *client)
+{
+    int64_t deadline_ms = clock_ms() + PATIENCE_MS;
+    while (sql_client_number(client,
+                             "SELECT COUNT(*) FROM information_schema.tables WHERE"
+                             " table_schema = DATABASE() AND table_name = 'shedlock'") == 0 ||
+           sql_client_number(client, lease_end) == INT64_MIN) {
+        assert_true(clock_ms() < deadline_ms);
+        pause_ms(20);
+    }
+}
+
 /* A transaction that holds a table's metadata makes an ALTER wait; nobody may queue behind it, and
  * the lease is kept however long it takes. */
 static void migration_that_waits_for_a_transaction_lets_writers_pass(void **state)
@@ -271,17 +285,17 @@ static void migration_that_waits_for_a_transaction_lets_writers_pass(void **stat
     old_service_payment(&sql, "held", "held", "REQUESTED", NULL, 0);
     struct late late = {.options = mysql_factory_options(database)};
     assert_int_equal(pthread_create(&thread, NULL, open_late, &late), 0);
-    pause_ms(500);
+    lease_await(&writer);
     int passed = 0;
     int64_t lease_end_s = sql_client_number(&writer, lease_end);
-    for (int i = 0; i < 130; i++) {
+    int64_t deadline_ms = clock_ms() + PATIENCE_MS;
+    while (passed < 100 || sql_client_number(&writer, lease_end) <= lease_end_s) {
         char trip[20];
-        (void)snprintf(trip, sizeof(trip), "free-%d", i);
+        (void)snprintf(trip, sizeof(trip), "free-%d", passed++);
         old_service_payment(&writer, trip, trip, "REQUESTED", NULL, 0);
-        passed++;
+        assert_true(clock_ms() < deadline_ms);
         pause_ms(50);
     }
-    assert_true(sql_client_number(&writer, lease_end) > lease_end_s);
     sql_client_run(&sql, "COMMIT");
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(late.opened);

@@ -115,6 +115,28 @@ static void payment_that_waits_for_an_operator_stays_theirs(void **state)
     assert_int_equal(due_in_s("a", "PROCESSING"), -1);
 }
 
+/* The old service comes back between the takeover and the due time, and ends what it had begun. Its
+ * PG ids are not the PG's: nobody could ever answer for such a row. */
+static void payment_that_the_old_service_completed_after_all_is_done(void **state)
+{
+    (void)state;
+    rows_of_all_states("a");
+    rows_of_all_states("b");
+    connect();
+    assert_int_equal(adopt(), 6);
+    sql_client_run(&sql, "UPDATE payments SET status = 'COMPLETED', pg_transaction_id ="
+                         " 'tx_70f181ee' WHERE trip_id IN ('a-PROCESSING', 'b-PROCESSING')");
+    sql_client_run(&sql, "UPDATE payments SET refund_state = 'INTENDED', refund_pg_id = 'p' WHERE"
+                         " trip_id = 'b-PROCESSING'");
+    sql_client_run(&sql, "UPDATE payments SET status = 'COMPLETED', pg_transaction_id = 'p',"
+                         " pg_account = 7 WHERE trip_id = 'a-UNKNOWN'");
+    assert_int_equal(adopt(), 1);
+    assert_int_equal(due_in_s("a", "PROCESSING"), -1);
+    assert_in_range(due_in_s("b", "PROCESSING"), 1, UNSETTLED_MS / 1000);
+    assert_in_range(due_in_s("a", "UNKNOWN"), 1, UNSETTLED_MS / 1000);
+    assert_int_equal(adopt(), 0);
+}
+
 #define ID(n) "6f2d5f3c-0000-4000-8000-00000000000" n
 
 static void payment_that_cannot_be_asked_about_or_written_is_for_an_operator(void **state)
@@ -267,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OLD_TEST(open_payments_get_a_due_time_before_and_after_the_migration),
         OLD_TEST(payment_that_waits_for_an_operator_stays_theirs),
+        OLD_TEST(payment_that_the_old_service_completed_after_all_is_done),
         OLD_TEST(payment_that_cannot_be_asked_about_or_written_is_for_an_operator),
         OLD_TEST(walk_along_the_table_is_made_once),
         OLD_TEST(later_starts_read_no_more_rows_than_there_are_old_ones),

@@ -124,9 +124,9 @@ static void node_that_is_behind_refuses_nothing(void **state)
     assert_int_equal(late->ops->read_payment(late, "trip-1", 6, f->texts, &view),
                      STORE_UNAVAILABLE);
     mysql_kit_run(holder, "BACKUP STAGE END");
+    mysql_kit_run(holder, "SET GLOBAL wsrep_provider_options = 'repl.causal_read_timeout=PT30S'");
     assert_int_equal(submit(late, f, &unit, &result), BATCH_COMMITTED);
     assert_int_equal(result.verdict, UNIT_APPLIED);
-    mysql_kit_run(holder, "SET GLOBAL wsrep_provider_options = 'repl.causal_read_timeout=PT30S'");
     late->ops->close(late);
     mysql_close(holder);
 }

@@ -198,6 +198,30 @@ static void after_every_error_comes_a_rollback_or_a_new_connection(void **state)
     }
 }
 
+/* A failover leaves connections to the old primary, which takes no writes any more; where the
+ * address leads by now is only seen by connecting again. */
+static void server_that_takes_no_writes_is_left_for_a_new_connection(void **state)
+{
+    struct store_fixture *f = *state;
+    static struct pair pair;
+    pair_fill(f, &pair, 1);
+    MYSQL *root = mysql_kit_root(f);
+    uint32_t before = tcp_proxy_accepted(&proxy);
+    mysql_kit_run(root, "SET GLOBAL read_only = 1");
+    assert_int_equal(pair_submit(f, &pair), BATCH_ABORTED);
+    const struct mysql_store_options options = mysql_kit_options(f, 1, 20);
+    struct store *store = NULL;
+    char error[700] = "";
+    assert_false(mysql_store_open(&options, &store, error, sizeof(error)));
+    assert_non_null(strstr(error, "cannot be worked on: "));
+    assert_non_null(strstr(error, "read-only"));
+    mysql_kit_run(root, "SET GLOBAL read_only = 0");
+    pair_finish(f, &pair);
+    assert_int_equal(tcp_proxy_accepted(&proxy), before + 1);
+    assert_int_equal(mysql_factory_notices[MYSQL_NOTICE_OTHER], 1);
+    mysql_close(root);
+}
+
 /* The kernel accepts for it, and nobody answers. */
 static void server_that_accepts_and_never_answers_is_given_up(void **state)
 {
@@ -296,6 +320,28 @@ static void scan_that_is_a_deadlocks_victim_is_repeated_once(void **state)
                                                    .statement = "SELECT CAST",
                                                    .error = ER_LOCK_DEADLOCK});
     assert_int_equal(f->store->ops->scan(f->store, &scan, &page), STORE_UNAVAILABLE);
+}
+
+/* Two nodes of a Galera cluster that start together meet in the lease and in every statement: the
+ * one that was second is told 1213, and tries again. */
+static void migration_that_meets_another_writer_tries_again(void **state)
+{
+    static const struct tcp_proxy_rule rules[] = {
+        {TCP_PROXY_REFUSE, "INSERT INTO shedlock", 1, ER_LOCK_DEADLOCK},
+        {TCP_PROXY_REFUSE, "INSERT INTO shedlock", 1, ER_LOCK_WAIT_TIMEOUT},
+        {TCP_PROXY_REFUSE, "ALTER TABLE payments", 1, ER_LOCK_DEADLOCK},
+        {TCP_PROXY_REFUSE, "UPDATE farebox_schema", 1, ER_LOCK_DEADLOCK}};
+    struct store_fixture *f = *state;
+    const char *database = mysql_factory_database(f->data);
+    char remake[200];
+    (void)snprintf(remake, sizeof(remake), "DROP DATABASE %s; CREATE DATABASE %s", database,
+                   database);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        assert_true(mariadb_server_run(&mysql_factory_server, NULL, remake));
+        tcp_proxy_rule(&proxy, rules[i]);
+        mysql_kit_reopen_at(f, 5, 20, proxy.port);
+        assert_true(tcp_proxy_pass(&proxy));
+    }
 }
 
 static int64_t clock_ms(void)
@@ -398,10 +444,12 @@ int main(void)
         PROXIED(deadlock_at_commit_aborts_the_batch),
         PROXIED(other_error_at_commit_is_unknown_and_closes_the_connection),
         PROXIED(after_every_error_comes_a_rollback_or_a_new_connection),
+        PROXIED(server_that_takes_no_writes_is_left_for_a_new_connection),
         PROXIED(server_that_accepts_and_never_answers_is_given_up),
         PROXIED(answer_that_stops_in_the_middle_is_given_up),
         PROXIED(server_that_stops_reading_is_given_up),
         PROXIED(scan_that_is_a_deadlocks_victim_is_repeated_once),
+        PROXIED(migration_that_meets_another_writer_tries_again),
         PROXIED(server_that_is_down_is_tried_ever_more_rarely),
         PROXIED(every_connection_has_the_sessions_settings),
     };

@@ -440,6 +440,9 @@ static void move_in(const char *charset, const char *collation, bool cases_diffe
     letters_make();
     old_service_work(&sql, "before");
     migrate();
+    /* A slow machine has needed a good part of what a trip's age may be. */
+    sql_client_run(&sql, "UPDATE failed_event SET created_at = NOW(6) WHERE created_at > NOW(6) -"
+                         " INTERVAL 1 HOUR");
     trip_send("requested-record");
     trip_send("A");
     trip_send("a ");

@@ -162,20 +162,19 @@ static void store_that_cannot_be_used_is_named_with_the_reason(void **state)
 #define SESSIONS                                                                                   \
     "SELECT COUNT(*) FROM information_schema.processlist WHERE user = '" MARIADB_USER "'"
 
-/* Lanes, and a few more for scans and for those who ask over HTTP. */
+/* And two more: for scans, and for those who ask over HTTP. */
 static void each_lane_has_a_connection_of_its_own(void **state)
 {
+    static const long lanes[] = {1, 7};
     (void)state;
-    farebox_process_set(&process, "FAREBOX_STORE_LANES", "1");
-    farebox_process_start(&process);
-    long others = count_of(SESSIONS) - 1;
-    farebox_process_stop(&process);
-    assert_true(others >= 1);
-    await_count(SESSIONS, 0);
-    farebox_process_set(&process, "FAREBOX_STORE_LANES", "7");
-    farebox_process_start(&process);
-    assert_int_equal(count_of(SESSIONS), others + 7);
-    farebox_process_stop(&process);
+    for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++) {
+        farebox_process_set(&process, "FAREBOX_STORE_LANES", "%ld", lanes[i]);
+        farebox_process_start(&process);
+        /* The server takes a moment to notice that those of the start have gone. */
+        await_count(SESSIONS, lanes[i] + 2);
+        farebox_process_stop(&process);
+        await_count(SESSIONS, 0);
+    }
 }
 
 /* The user must show a certificate; each connection of the process does. */

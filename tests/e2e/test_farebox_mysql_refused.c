@@ -1,5 +1,5 @@
-/* Databases that farebox refuses to start on, each in one line that says why; and one that it waits
- * for. */
+/* Databases that farebox refuses to start on, each in one line that says why; and those that it
+ * waits for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,10 @@
 #include "farebox_process.h"
 #include "mariadb_server.h"
 #include "old_service.h"
+#include "tcp_proxy.h"
 
+#include <mysqld_error.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +145,44 @@ static void migration_of_a_process_that_was_killed_is_finished_by_the_next(void 
                      1);
 }
 
+static void await_number(const char *query, int64_t number)
+{
+    int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
+    while (sql_client_number(&sql, "%s", query) != number) {
+        if (process_clock_ms() >= deadline_ms) {
+            farebox_process_show_log(&process);
+            fail_msg("not %lld: %s", (long long)number, query);
+        }
+        process_pause(50);
+    }
+}
+
+/* Instances that start together meet in the old service's rows, which each start takes over. */
+static void start_that_meets_another_writer_tries_again(void **state)
+{
+    static const struct tcp_proxy_rule rules[] = {
+        {TCP_PROXY_REFUSE, "UPDATE payments SET needs_operator", 1, ER_LOCK_WAIT_TIMEOUT},
+        {TCP_PROXY_REFUSE, "UPDATE payment_outbox SET event_id", 1, ER_LOCK_DEADLOCK},
+        {TCP_PROXY_CUT_AFTER, "COMMIT", 1, 0}};
+    static struct tcp_proxy proxy;
+    (void)state;
+    old_service_make_tables(&sql);
+    assert_int_equal(farebox_process_run(&process, "migrate"), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)old_service_outbox(&sql, "trip", "{\"tripId\":\"trip\",\"reason\":\"r\"}", "READY");
+        tcp_proxy_open(&proxy, server.port);
+        tcp_proxy_rule(&proxy, rules[i]);
+        farebox_process_set(&process, "FAREBOX_STORE",
+                            "mysql://" MARIADB_USER "@127.0.0.1:%u/" DATABASE,
+                            (unsigned)proxy.port);
+        farebox_process_start(&process);
+        assert_true(tcp_proxy_pass(&proxy));
+        await_number("SELECT COUNT(*) FROM payment_outbox WHERE status = 'DONE'", i + 1);
+        farebox_process_stop(&process);
+        tcp_proxy_close(&proxy);
+    }
+}
+
 /* A server says itself what it is. */
 static void server_that_is_too_old(void **state)
 {
@@ -176,6 +217,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(user_without_the_rights, setup, teardown),
         cmocka_unit_test_setup_teardown(
             migration_of_a_process_that_was_killed_is_finished_by_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(start_that_meets_another_writer_tries_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(server_that_is_too_old, setup, teardown),
     };
     int failed = cmocka_run_group_tests_name("farebox refuses", tests, NULL, NULL);
