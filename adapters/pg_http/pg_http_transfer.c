@@ -124,6 +124,9 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
+    /* The end of a transfer leaves a resolver that hangs to its own thread, which frees itself:
+     * without this libcurl would join it, and stop this thread for as long as DNS takes. */
+    SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(CURLOPT_USERAGENT, options->user_agent);
