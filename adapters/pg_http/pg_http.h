@@ -3,8 +3,9 @@
  *
  * One thread drives everything: pg_http_wait() carries the transfers on and waits for sockets and
  * wakeups. A call waits in a list of its peer until one of the peer's transfers is free: their
- * number is bounded, so that many calls in flight cost little memory. A call's time limit begins
- * when its transfer begins.
+ * number is bounded, so that many calls in flight cost little memory. Look-ups and cancels go
+ * before charges: money that the PG may hold is settled first. A call's time limit begins when its
+ * transfer begins.
  *
  * What holds for the PG: no byte of a charge leaves after send_by_ms, whether it waited here, for a
  * connection, or is sent again by libcurl because a kept connection turned out dead. NOT_SENT is

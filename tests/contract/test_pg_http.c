@@ -3,6 +3,7 @@
 #include "pg_http_kit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -214,18 +215,57 @@ static void a_charge_whose_time_was_over_before_its_transfer_is_not_sent(void **
     assert_int_equal(raw_peer_requests(peer), 1);
 }
 
+static atomic_bool may_answer;
+
+static void answer_late_when_told(struct raw_conn *conn)
+{
+    while (raw_conn_read(conn)) {
+        while (!atomic_load(&may_answer)) {
+            raw_pause(1);
+        }
+        kit_move_clock(200000);
+        (void)raw_conn_answer(conn, 200, kit_done);
+    }
+}
+
 static void a_look_up_that_waited_too_long_for_a_transfer_is_not_sent(void **state)
 {
     struct kit_call first = kit_call_of(PG_REQUEST_CHARGE);
     struct kit_call second = kit_call_of(PG_REQUEST_LOOKUP);
     (void)state;
-    open_peer(answer_late); /* 200 s pass, a look-up waits for 20 s */
+    open_peer(answer_late_when_told); /* 200 s pass, a look-up waits for 20 s */
     kit.options.peers[PG_HTTP_PG].connections = 1;
     kit_open(&kit);
+    atomic_store(&may_answer, false);
     kit_begin(&kit, &first);
-    kit_ask(&kit, &second);
+    while (raw_peer_requests(peer) < 1) {
+        pg_http_wait(kit.http, 20);
+    }
+    kit_begin(&kit, &second);
+    atomic_store(&may_answer, true);
+    kit_await(&kit, &second);
+    assert_true(first.is_answered);
     assert_int_equal(second.answer.pg.kind, PG_ANSWER_NOT_SENT);
     assert_int_equal(raw_peer_requests(peer), 1);
+}
+
+/* What settles money that the PG may hold does not queue behind new charges. */
+static void look_ups_and_cancels_go_before_waiting_charges(void **state)
+{
+    struct kit_call charge = kit_call_of(PG_REQUEST_CHARGE);
+    struct kit_call lookup = kit_call_of(PG_REQUEST_LOOKUP);
+    struct kit_call cancel = kit_call_of(PG_REQUEST_CANCEL);
+    (void)state;
+    open_peer(answer_all);
+    kit.options.peers[PG_HTTP_PG].connections = 1;
+    kit_open(&kit);
+    kit_begin(&kit, &charge);
+    kit_begin(&kit, &lookup);
+    kit_ask(&kit, &cancel);
+    assert_true(lookup.is_answered);
+    assert_false(charge.is_answered);
+    kit_await(&kit, &charge);
+    assert_int_equal(charge.answer.pg.kind, PG_ANSWER_PAYMENT);
 }
 
 /* The first request is answered; the second is read, and the connection closed without a word. */
@@ -352,6 +392,7 @@ int main(void)
         TEST(calls_without_an_answer_are_dropped_at_the_end),
         TEST(a_charge_that_left_in_time_may_be_answered_after_its_send_limit),
         TEST(a_charge_whose_time_was_over_before_its_transfer_is_not_sent),
+        TEST(look_ups_and_cancels_go_before_waiting_charges),
         TEST(a_look_up_that_waited_too_long_for_a_transfer_is_not_sent),
         TEST(a_charge_on_a_kept_connection_that_dies_leaves_again_with_the_same_key),
         TEST(a_charge_is_not_sent_again_by_itself_after_its_send_limit),
