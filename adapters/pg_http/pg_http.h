@@ -8,7 +8,8 @@
  * transfer begins.
  *
  * What holds for the PG: no byte of a charge leaves after send_by_ms, whether it waited here, for a
- * connection, or is sent again by libcurl because a kept connection turned out dead. NOT_SENT is
+ * connection, or is sent again by libcurl because a kept connection turned out dead. (What the
+ * kernel holds by then, unacknowledged, it sends again for charge_ms more at most.) NOT_SENT is
  * said only where libcurl never began to send. Certificates are always verified; redirects,
  * proxies of the environment and compressed bodies are not used.
  *

@@ -2,10 +2,13 @@
  * connections. */
 #include "pg_http_kit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static struct kit kit;
 static struct raw_peer *peer;
@@ -60,6 +63,36 @@ static void a_charge_leaves_with_its_key_and_authorization(void **state)
                 "\",\"orderName\":\"Taxi trip-1\"}");
     assert_null(strstr(raw_peer_last(peer), "Accept-Encoding"));
     assert_null(strstr(raw_peer_last(peer), "Expect:"));
+}
+
+/* Our ends of connections to the peer; each must have this limit. */
+static int assert_user_timeouts(uint32_t timeout_ms)
+{
+    int count = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in to = {.sin_family = AF_UNSPEC};
+        socklen_t size = sizeof(to);
+        uint32_t found_ms = 0;
+        socklen_t found_size = sizeof(found_ms);
+        if (getpeername(fd, (struct sockaddr *)&to, &size) != 0 || to.sin_family != AF_INET ||
+            ntohs(to.sin_port) != raw_peer_port(peer)) {
+            continue;
+        }
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &found_ms, &found_size), 0);
+        assert_int_equal(found_ms, timeout_ms);
+        count++;
+    }
+    return count;
+}
+
+/* A closed socket's bytes go on being sent, for minutes where nobody acknowledges them. */
+static void the_kernel_gives_up_what_is_not_acknowledged_when_we_do(void **state)
+{
+    (void)state;
+    open_peer(answer_all);
+    kit_open(&kit);
+    assert_int_equal(kit_kind(&kit, PG_REQUEST_CHARGE), PG_ANSWER_PAYMENT);
+    assert_int_equal(assert_user_timeouts((uint32_t)kit.options.charge_ms), 1);
 }
 
 static void look_ups_and_cancels_leave_as_the_protocol_has_them(void **state)
@@ -385,6 +418,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_charge_leaves_with_its_key_and_authorization),
+        TEST(the_kernel_gives_up_what_is_not_acknowledged_when_we_do),
         TEST(look_ups_and_cancels_leave_as_the_protocol_has_them),
         TEST(pricing_and_users_get_no_credentials_of_the_pg),
         TEST(fare_and_payer_are_asked_for_at_once),
