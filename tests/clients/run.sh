@@ -3,8 +3,8 @@
 #
 # KIND is npm, openapi, pypi or crates. Installs them, pinned by hash, into FOLDER (of the build);
 # what is there already is not installed again. Ends with 77 and a reason where the runtime or the
-# registry is missing, within a minute where nothing can be reached at all. A package that is not the
-# pinned one is a failure.
+# registry is missing, within a minute where nothing can be reached at all. A package that is not
+# the pinned one is a failure.
 set -euo pipefail
 
 kind=$1
@@ -29,7 +29,7 @@ clean_up() {
         # What a sanitizer found in the fake is a failure of this test.
         wait "$fakepg_pid" || status=1
     fi
-    [ "$status" -ne 1 ] || cat -- "$temp/err" >&2
+    [ "$status" -ne 1 ] || [ ! -e "$temp/err" ] || cat -- "$temp/err" >&2
     rm -rf -- "$temp"
     exit "$status"
 }
@@ -63,8 +63,8 @@ install_npm() {
 }
 
 install_pypi() {
-    python3 -m pip install --quiet --retries 1 --timeout 20 --no-deps --require-hashes --only-binary :all: \
-        --upgrade --target "$folder/site" -r "$here/pypi/requirements.txt"
+    python3 -m pip install --quiet --retries 1 --timeout 20 --no-deps --require-hashes \
+        --only-binary :all: --upgrade --target "$folder/site" -r "$here/pypi/requirements.txt"
 }
 
 # The lock file lacks the registry's address, which cargo itself knows: a new one has it.
