@@ -9,7 +9,8 @@
 
 bool pg_http_global_init(void)
 {
-    return pg_http_memory_init();
+    /* libcurl would write the keys of all its connections there. */
+    return unsetenv("SSLKEYLOGFILE") == 0 && pg_http_memory_init();
 }
 
 static enum pg_http_peer peer_of(const struct pg_http_call *call)

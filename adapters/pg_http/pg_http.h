@@ -78,7 +78,8 @@ struct pg_http_options {
 
 /*
  * Once in the process, before its threads and before anything else uses libcurl (else its memory
- * is not wiped) or parses JSON: sets libcurl up, and lets it and jansson wipe what they free.
+ * is not wiped) or parses JSON: sets libcurl up, and lets it and jansson wipe what they free. Takes
+ * SSLKEYLOGFILE out of the environment.
  * False: it can't.
  */
 MUST_USE bool pg_http_global_init(void);
