@@ -2,26 +2,18 @@
 
 #include "clock.h"
 #include "log.h"
+#include "trouble_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SAME_TROUBLE_MS 10000
-
-/* What was logged of a peer last. */
-struct trouble {
-    const char *what; /* NULL: nothing yet */
-    int64_t at_ms;
-    int64_t left_out;
-};
 
 struct http_gateway {
     struct gateway_port port; /* first */
     struct inbox *inbox;
     struct inbox_waiter waiter;
     struct pg_http *http;
-    struct trouble troubles[PG_HTTP_PEERS];
+    struct trouble_limit troubles[PG_HTTP_PEERS];
 };
 
 static struct gateway_call *call_of(struct pg_http_call *call)
@@ -57,18 +49,14 @@ static void trouble(void *context, enum pg_http_peer peer, const char *what, con
 {
     static const char *const names[PG_HTTP_PEERS] = {"pg", "pricing", "users"};
     struct http_gateway *gateway = context;
-    struct trouble *last = &gateway->troubles[peer];
-    int64_t now_ms = clock_boot_ms();
+    int64_t left_out;
 
-    if (last->what != NULL && strcmp(last->what, what) == 0 &&
-        now_ms - last->at_ms < SAME_TROUBLE_MS) {
-        last->left_out++;
+    if (!trouble_limit_take(&gateway->troubles[peer], what, clock_boot_ms(), &left_out)) {
         return;
     }
     log_write(LOG_LEVEL_WARN, "trouble with a peer",
               LOG_FIELDS(log_text("peer", names[peer]), log_text("trouble", what),
-                         log_text("detail", detail), log_int("left_out", last->left_out)));
-    *last = (struct trouble){.what = what, .at_ms = now_ms};
+                         log_text("detail", detail), log_int("left_out", left_out)));
 }
 
 static enum pg_request_op op_of(enum gateway_op op)

@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+const struct secret_rule secret_rule_token = {.min = 16, .is_any_text = false};
+const struct secret_rule secret_rule_password = {.min = 1, .is_any_text = true};
 
 void secret_init(struct secret *secret)
 {
@@ -18,28 +22,38 @@ void secret_clear(struct secret *secret)
     OPENSSL_cleanse(secret, sizeof(*secret));
 }
 
-static enum secret_status secret_check(const char *bytes, size_t len)
+static bool secret_may_have(const struct secret_rule *rule, char byte)
+{
+    if (rule->is_any_text) {
+        return byte != '\0' && byte != '\r' && byte != '\n';
+    }
+    return byte > ' ' && byte <= '~';
+}
+
+static enum secret_status secret_check(const struct secret_rule *rule, const char *bytes,
+                                       size_t len)
 {
     if (len == 0) {
         return SECRET_EMPTY;
     }
-    if (len < SECRET_MIN) {
+    if (len < rule->min) {
         return SECRET_TOO_SHORT;
     }
     if (len > SECRET_MAX) {
         return SECRET_TOO_LONG;
     }
     for (size_t i = 0; i < len; i++) {
-        if (bytes[i] <= ' ' || bytes[i] > '~') {
-            return SECRET_NOT_PRINTABLE;
+        if (!secret_may_have(rule, bytes[i])) {
+            return SECRET_BAD_BYTE;
         }
     }
     return SECRET_OK;
 }
 
-enum secret_status secret_from_bytes(struct secret *secret, const char *bytes, size_t len)
+enum secret_status secret_from_bytes(struct secret *secret, const struct secret_rule *rule,
+                                     const char *bytes, size_t len)
 {
-    enum secret_status status = secret_check(bytes, len);
+    enum secret_status status = secret_check(rule, bytes, len);
     if (status != SECRET_OK) {
         return status;
     }
@@ -82,7 +96,8 @@ static size_t secret_trim_newline(const char *bytes, size_t len)
     return len;
 }
 
-enum secret_status secret_from_file(struct secret *secret, const char *path)
+enum secret_status secret_from_file(struct secret *secret, const struct secret_rule *rule,
+                                    const char *path)
 {
     /* Room for the newline, and for one byte that tells that there is more. */
     char bytes[SECRET_MAX + 3];
@@ -111,11 +126,18 @@ enum secret_status secret_from_file(struct secret *secret, const char *path)
         status = SECRET_TOO_LONG;
         goto out;
     }
-    status = secret_from_bytes(secret, bytes, secret_trim_newline(bytes, len));
+    status = secret_from_bytes(secret, rule, bytes, secret_trim_newline(bytes, len));
 out:
     OPENSSL_cleanse(bytes, sizeof(bytes));
     (void)close(fd);
     return status;
+}
+
+void secret_rule_text(const struct secret_rule *rule, char *text, size_t size)
+{
+    (void)snprintf(text, size, "%zu to %d %s", rule->min, SECRET_MAX,
+                   rule->is_any_text ? "bytes without NUL and newlines"
+                                     : "printable ASCII characters without spaces");
 }
 
 const char *secret_status_text(enum secret_status status)
@@ -124,14 +146,13 @@ const char *secret_status_text(enum secret_status status)
     case SECRET_OK:
         return "is fine";
     case SECRET_EMPTY:
-        return "is empty; allowed: 16 to 1024 printable ASCII characters without spaces";
+        return "is empty";
     case SECRET_TOO_SHORT:
-        return "is too short; allowed: 16 to 1024 printable ASCII characters without spaces";
+        return "is too short";
     case SECRET_TOO_LONG:
-        return "is too long; allowed: 16 to 1024 printable ASCII characters without spaces";
-    case SECRET_NOT_PRINTABLE:
-        return "has a character that is not allowed; allowed: 16 to 1024 printable ASCII "
-               "characters without spaces";
+        return "is too long";
+    case SECRET_BAD_BYTE:
+        return "has a character that is not allowed";
     case SECRET_FILE_MISSING:
         return "names a file that cannot be opened";
     case SECRET_FILE_NOT_PLAIN:

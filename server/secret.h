@@ -13,7 +13,17 @@
 
 /* Bytes; also the longest bearer token that a request may present. */
 #define SECRET_MAX 1024
-#define SECRET_MIN 16
+
+/* What a secret may be: the setting that holds it says which. */
+struct secret_rule {
+    size_t min;       /* bytes, 1 at least; the most is SECRET_MAX */
+    bool is_any_text; /* all bytes but NUL, \r and \n; else printable ASCII without spaces */
+};
+
+/* What a header can carry, and nobody guesses. */
+extern const struct secret_rule secret_rule_token;
+/* Given by others, so whatever they chose. */
+extern const struct secret_rule secret_rule_password;
 
 struct secret {
     bool is_set;
@@ -24,9 +34,9 @@ struct secret {
 enum secret_status {
     SECRET_OK = 0,
     SECRET_EMPTY,
-    SECRET_TOO_SHORT,      /* fewer than SECRET_MIN bytes */
+    SECRET_TOO_SHORT,      /* fewer bytes than the rule's */
     SECRET_TOO_LONG,       /* more than SECRET_MAX bytes */
-    SECRET_NOT_PRINTABLE,  /* a byte that is not printable ASCII, or a space */
+    SECRET_BAD_BYTE,       /* a byte that the rule does not allow */
     SECRET_FILE_MISSING,   /* the file cannot be opened; errno says why */
     SECRET_FILE_NOT_PLAIN, /* a folder, pipe or device: reading it could block for ever */
     SECRET_FILE_BROKEN,    /* reading failed; errno says why */
@@ -38,21 +48,22 @@ void secret_init(struct secret *secret);
 /* Wipes the bytes, in a way that the compiler may not drop. Unset afterwards. */
 void secret_clear(struct secret *secret);
 
-/*
- * Takes SECRET_MIN to SECRET_MAX printable ASCII characters without spaces: what a header can
- * carry. The bytes are copied. On any other result `secret` is untouched.
- */
+/* Copies the bytes where the rule allows them. On any other result `secret` is untouched. */
 __attribute__((warn_unused_result)) enum secret_status
-secret_from_bytes(struct secret *secret, const char *bytes, size_t len);
+secret_from_bytes(struct secret *secret, const struct secret_rule *rule, const char *bytes,
+                  size_t len);
 
 /*
  * The same from a plain file (symbolic links are followed, as Kubernetes mounts secrets so). One
  * newline at the end (\n or \r\n) is not part of the secret. Blocks for one read of a local file.
  */
-__attribute__((warn_unused_result)) enum secret_status secret_from_file(struct secret *secret,
-                                                                        const char *path);
+__attribute__((warn_unused_result)) enum secret_status
+secret_from_file(struct secret *secret, const struct secret_rule *rule, const char *path);
 
-/* What is wrong and what is allowed, for people; never contains a byte of the secret. */
+/* What is allowed, for people: "16 to 1024 printable ASCII characters without spaces". */
+void secret_rule_text(const struct secret_rule *rule, char *text, size_t size);
+
+/* What is wrong, for people; never contains a byte of the secret. */
 const char *secret_status_text(enum secret_status status);
 
 /*

@@ -74,9 +74,10 @@ static const char *settings_lookup(char *const *environment, const char *name, c
 static void settings_load_secret_file(struct settings_loader *loader, const struct setting *setting,
                                       struct secret *secret, const char *path)
 {
+    char allowed[SETTING_SHOWN_SIZE];
     char shown[SETTINGS_VALUE_SHOWN + 8];
     errno = 0;
-    enum secret_status status = secret_from_file(secret, path);
+    enum secret_status status = secret_from_file(secret, setting->secret, path);
     if (status == SECRET_OK) {
         return;
     }
@@ -88,14 +89,16 @@ static void settings_load_secret_file(struct settings_loader *loader, const stru
     } else if (status == SECRET_FILE_NOT_PLAIN) {
         settings_error(loader, "%s_FILE=%s %s", setting->name, shown, secret_status_text(status));
     } else {
-        settings_error(loader, "%s_FILE=%s: the secret in it %s", setting->name, shown,
-                       secret_status_text(status));
+        setting_allowed(setting, allowed);
+        settings_error(loader, "%s_FILE=%s: the secret in it %s; allowed: %s", setting->name, shown,
+                       secret_status_text(status), allowed);
     }
 }
 
 static void settings_load_secret(struct settings_loader *loader, const struct setting *setting)
 {
     struct secret *secret = (struct secret *)((char *)loader->settings + setting->offset);
+    char allowed[SETTING_SHOWN_SIZE];
     const char *value = settings_lookup(loader->environment, setting->name, "");
     const char *path = settings_lookup(loader->environment, setting->name, "_FILE");
     if (value != NULL && path != NULL) {
@@ -108,9 +111,12 @@ static void settings_load_secret(struct settings_loader *loader, const struct se
         return;
     }
     if (value != NULL) {
-        enum secret_status status = secret_from_bytes(secret, value, strlen(value));
+        enum secret_status status =
+            secret_from_bytes(secret, setting->secret, value, strlen(value));
         if (status != SECRET_OK) {
-            settings_error(loader, "%s %s", setting->name, secret_status_text(status));
+            setting_allowed(setting, allowed);
+            settings_error(loader, "%s %s; allowed: %s", setting->name, secret_status_text(status),
+                           allowed);
         }
     }
 }

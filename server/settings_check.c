@@ -6,6 +6,7 @@
 #include "invariant.h"
 #include "settings_table.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -217,17 +218,28 @@ static bool settings_is_none(const char *value)
     return strcmp(value, "none") == 0;
 }
 
-/* On this machine nobody else reads along. */
+/* On this machine nobody else reads along. A name that only begins like an address is a name. */
 static bool settings_is_loopback(const char *url)
 {
-    static const char *const hosts[] = {"http://127.", "http://localhost:", "http://localhost/",
-                                        "http://[::1]"};
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-        if (strncmp(url, hosts[i], strlen(hosts[i])) == 0) {
-            return true;
-        }
+    static const char scheme[] = "http://";
+    static const char ipv6[] = "http://[::1]";
+    char host[16];
+    struct in_addr address;
+    size_t len;
+    if (strncmp(url, ipv6, sizeof(ipv6) - 1) == 0) {
+        return true;
     }
-    return strcmp(url, "http://localhost") == 0;
+    if (strncmp(url, scheme, sizeof(scheme) - 1) != 0) {
+        return false;
+    }
+    len = strcspn(url + sizeof(scheme) - 1, ":/");
+    if (len >= sizeof(host)) {
+        return false;
+    }
+    memcpy(host, url + sizeof(scheme) - 1, len);
+    host[len] = '\0';
+    return strcmp(host, "localhost") == 0 ||
+           (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 static bool settings_has_test_key(const struct farebox_settings *settings)

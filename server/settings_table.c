@@ -7,22 +7,27 @@
 #define S(seconds) ((int64_t)(seconds)*1000)
 #define DAYS(days) ((int64_t)(days)*86400000)
 
-/* The three shapes of a row: a number with limits, a duration that guards money, and the rest. */
+/* The shapes of a row: a number with limits, a duration that guards money, a text, a secret and a
+ * choice. */
 #define NUMBER(name, type, field, min, max, initial, meaning)                                      \
     {                                                                                              \
-        name, type, FIELD(field), min, max, NULL, initial, meaning, false                          \
+        name, type, FIELD(field), min, max, NULL, NULL, initial, meaning, false                    \
     }
 #define GUARD(name, field, min, max, initial, meaning)                                             \
     {                                                                                              \
-        name, SETTING_S, FIELD(field), min, max, NULL, initial, meaning, true                      \
+        name, SETTING_S, FIELD(field), min, max, NULL, NULL, initial, meaning, true                \
     }
 #define TEXT(name, type, field, initial, meaning)                                                  \
     {                                                                                              \
-        name, type, FIELD(field), 0, 0, NULL, initial, meaning, false                              \
+        name, type, FIELD(field), 0, 0, NULL, NULL, initial, meaning, false                        \
+    }
+#define SECRET(name, field, rule, meaning)                                                         \
+    {                                                                                              \
+        name, SETTING_SECRET, FIELD(field), 0, 0, NULL, &(rule), NULL, meaning, false              \
     }
 #define CHOICE(name, field, choices, initial, meaning)                                             \
     {                                                                                              \
-        name, SETTING_CHOICE, FIELD(field), 0, 0, choices, initial, meaning, false                 \
+        name, SETTING_CHOICE, FIELD(field), 0, 0, choices, NULL, initial, meaning, false           \
     }
 
 /* In the order of the enums that the fields hold. */
@@ -36,7 +41,7 @@ static const char *const settings_log_levels[] = {"debug", "info", "warn", "erro
 const struct setting settings_table[] = {
     TEXT("FAREBOX_STORE", SETTING_STORE, sqlite_path, "sqlite:farebox.db",
          "Where payments live."),
-    TEXT("FAREBOX_STORE_PASSWORD", SETTING_SECRET, store_password, NULL,
+    SECRET("FAREBOX_STORE_PASSWORD", store_password, secret_rule_password,
          "Password at MySQL or MariaDB."),
     CHOICE("FAREBOX_STORE_TLS", store_tls, settings_tls, "off",
            "Whether connections to MySQL or MariaDB must be encrypted."),
@@ -84,7 +89,7 @@ const struct setting settings_table[] = {
            "The payment gateway (PG): in this process, or Toss Payments' protocol over HTTP."),
     TEXT("FAREBOX_PG_URL", SETTING_URL, pg_url, "https://api.tosspayments.com",
          "Where the PG is; http:// only on loopback or with a key of the test environment."),
-    TEXT("FAREBOX_PG_SECRET_KEY", SETTING_SECRET, pg_secret_key, NULL,
+    SECRET("FAREBOX_PG_SECRET_KEY", pg_secret_key, secret_rule_token,
          "Secret key of the merchant at the PG."),
     TEXT("FAREBOX_PG_ACCOUNT", SETTING_TEXT, pg_account, "none",
          "The merchant's id at the PG (mId), so that the key may be replaced; none: the key itself "
@@ -156,7 +161,7 @@ const struct setting settings_table[] = {
 
     TEXT("FAREBOX_HTTP_ADDRESS", SETTING_ADDRESS, http_host, "127.0.0.1:8086",
          "Where the HTTP API listens; port 0: any free one."),
-    TEXT("FAREBOX_ADMIN_TOKEN", SETTING_SECRET, admin_token, NULL,
+    SECRET("FAREBOX_ADMIN_TOKEN", admin_token, secret_rule_token,
          "Bearer token of the admin calls; unset: they are off."),
 
     TEXT("FAREBOX_INSTANCE", SETTING_TEXT, instance, NULL,

@@ -39,10 +39,11 @@ struct setting {
     size_t size;   /* of the field */
     int64_t min;   /* numbers: limits of the field */
     int64_t max;
-    const char *const *choices; /* SETTING_CHOICE: ends with NULL */
-    const char *initial;        /* the default; NULL: unset, or made at the start */
-    const char *meaning;        /* one sentence with the unit */
-    bool guards_money;          /* shorter than the default only with the fake PG */
+    const char *const *choices;       /* SETTING_CHOICE: ends with NULL */
+    const struct secret_rule *secret; /* SETTING_SECRET: what it may be */
+    const char *initial;              /* the default; NULL: unset, or made at the start */
+    const char *meaning;              /* one sentence with the unit */
+    bool guards_money;                /* shorter than the default only with the fake PG */
 };
 
 extern const struct setting settings_table[];

@@ -430,9 +430,7 @@ void setting_allowed(const struct setting *setting, char text[SETTING_SHOWN_SIZE
                        "a numeric IPv4 address and a port from 0 to 65535, as in 127.0.0.1:8086");
         break;
     case SETTING_SECRET:
-        (void)snprintf(text, SETTING_SHOWN_SIZE,
-                       "%d to %d printable ASCII characters without spaces", SECRET_MIN,
-                       SECRET_MAX);
+        secret_rule_text(setting->secret, text, SETTING_SHOWN_SIZE);
         break;
     }
 }

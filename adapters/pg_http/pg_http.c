@@ -9,7 +9,8 @@
 
 bool pg_http_global_init(void)
 {
-    return pg_http_memory_init();
+    /* libcurl would write the keys of all its connections there. */
+    return unsetenv("SSLKEYLOGFILE") == 0 && pg_http_memory_init();
 }
 
 static enum pg_http_peer peer_of(const struct pg_http_call *call)
@@ -64,6 +65,23 @@ static void append(struct waiting *waiting, struct pg_http_call *call)
         waiting->last->next = call;
     }
     waiting->last = call;
+}
+
+static struct waiting *line_for(struct peer *peer, const struct pg_http_call *call)
+{
+    bool is_settling =
+        call->request.op == PG_REQUEST_LOOKUP || call->request.op == PG_REQUEST_CANCEL;
+
+    return is_settling ? &peer->settling : &peer->waiting;
+}
+
+/* The line whose first call is next; NULL: nobody waits. */
+static struct waiting *line_next(struct peer *peer)
+{
+    if (peer->settling.first != NULL) {
+        return &peer->settling;
+    }
+    return peer->waiting.first != NULL ? &peer->waiting : NULL;
 }
 
 /* A free transfer, or a new one within the bound; NULL: none. */
@@ -122,11 +140,12 @@ static void answer_not_sent(struct pg_http *http, struct pg_http_call *call)
 static bool start_waiting(struct peer *peer)
 {
     struct pg_http *http = peer->http;
+    struct waiting *line;
     bool is_answered = false;
 
-    while (peer->waiting.first != NULL) {
+    while ((line = line_next(peer)) != NULL) {
         struct transfer *t = NULL;
-        bool is_over = waited_too_long(http, peer->waiting.first);
+        bool is_over = waited_too_long(http, line->first);
         struct pg_http_call *call;
 
         if (!is_over) {
@@ -135,7 +154,7 @@ static bool start_waiting(struct peer *peer)
                 return is_answered; /* until one is free */
             }
         }
-        call = take_first(&peer->waiting);
+        call = take_first(line);
         if (t != NULL && transfer_start(t, call)) {
             continue;
         }
@@ -214,7 +233,7 @@ void pg_http_call(struct pg_http *http, struct pg_http_call *call)
 
     invariant(peer->options->base_url != NULL);
     call->since_ms = http->options.now_ms();
-    append(&peer->waiting, call);
+    append(line_for(peer, call), call);
 }
 
 static bool can_read(const char *path, char *error, size_t error_size)
@@ -263,6 +282,7 @@ bool pg_http_open(const struct pg_http_options *options, struct pg_http **result
 static void close_peer(struct pg_http *http, struct peer *peer)
 {
     struct transfer *t = peer->made;
+    struct waiting *line;
 
     while (t != NULL) {
         struct transfer *next = t->next_made;
@@ -274,8 +294,8 @@ static void close_peer(struct pg_http *http, struct peer *peer)
         }
         t = next;
     }
-    while (peer->waiting.first != NULL) {
-        http->options.dropped(http->options.context, take_first(&peer->waiting));
+    while ((line = line_next(peer)) != NULL) {
+        http->options.dropped(http->options.context, take_first(line));
     }
 }
 

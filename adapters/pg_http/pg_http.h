@@ -3,11 +3,13 @@
  *
  * One thread drives everything: pg_http_wait() carries the transfers on and waits for sockets and
  * wakeups. A call waits in a list of its peer until one of the peer's transfers is free: their
- * number is bounded, so that many calls in flight cost little memory. A call's time limit begins
- * when its transfer begins.
+ * number is bounded, so that many calls in flight cost little memory. Look-ups and cancels go
+ * before charges: money that the PG may hold is settled first. A call's time limit begins when its
+ * transfer begins.
  *
  * What holds for the PG: no byte of a charge leaves after send_by_ms, whether it waited here, for a
- * connection, or is sent again by libcurl because a kept connection turned out dead. NOT_SENT is
+ * connection, or is sent again by libcurl because a kept connection turned out dead. (What the
+ * kernel holds by then, unacknowledged, it sends again for charge_ms more at most.) NOT_SENT is
  * said only where libcurl never began to send. Certificates are always verified; redirects,
  * proxies of the environment and compressed bodies are not used.
  *
@@ -76,7 +78,8 @@ struct pg_http_options {
 
 /*
  * Once in the process, before its threads and before anything else uses libcurl (else its memory
- * is not wiped) or parses JSON: sets libcurl up, and lets it and jansson wipe what they free.
+ * is not wiped) or parses JSON: sets libcurl up, and lets it and jansson wipe what they free. Takes
+ * SSLKEYLOGFILE out of the environment.
  * False: it can't.
  */
 MUST_USE bool pg_http_global_init(void);

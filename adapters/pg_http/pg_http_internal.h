@@ -44,6 +44,7 @@ struct waiting {
 struct peer {
     struct pg_http *http;
     const struct pg_http_peer_options *options;
+    struct waiting settling; /* look-ups and cancels: they go first */
     struct waiting waiting;
     struct transfer *made; /* all of them, at most options->connections */
     struct transfer *free;

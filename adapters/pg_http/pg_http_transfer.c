@@ -3,10 +3,13 @@
 
 #include "pg_code.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define HEADER_LINE_MAX 128
 /* The smallest that libcurl takes for what it sends; answers of the PG have 1 to 2 KiB. */
@@ -92,6 +95,21 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *context)
     return len;
 }
 
+/*
+ * What was handed to the kernel it sends again until it is acknowledged, also after close(): here
+ * no longer than a charge lasts. The proof that a charge is absent counts from the send limit.
+ */
+static int limit_resends(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct pg_http *http = context;
+    unsigned timeout_ms = (unsigned)http->options.charge_ms;
+
+    (void)purpose;
+    return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms)) == 0
+               ? CURL_SOCKOPT_OK
+               : CURL_SOCKOPT_ERROR;
+}
+
 #define SET(option, value) ok = curl_easy_setopt(easy, option, value) == CURLE_OK && ok
 
 static bool set_tls(CURL *easy, const struct pg_http_peer_options *options)
@@ -124,6 +142,9 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
+    /* The end of a transfer leaves a resolver that hangs to its own thread, which frees itself:
+     * without this libcurl would join it, and stop this thread for as long as DNS takes. */
+    SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(CURLOPT_USERAGENT, options->user_agent);
@@ -143,6 +164,8 @@ static bool set_up(struct transfer *t)
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         SET(CURLOPT_USERNAME, options->secret_key);
         SET(CURLOPT_PASSWORD, "");
+        SET(CURLOPT_SOCKOPTFUNCTION, limit_resends);
+        SET(CURLOPT_SOCKOPTDATA, t->peer->http);
         SET(CURLOPT_XFERINFOFUNCTION, during_transfer);
         SET(CURLOPT_XFERINFODATA, t);
         SET(CURLOPT_NOPROGRESS, 0L);

@@ -3,7 +3,8 @@
 #
 # KIND is npm, openapi, pypi or crates. Installs them, pinned by hash, into FOLDER (of the build);
 # what is there already is not installed again. Ends with 77 and a reason where the runtime or the
-# registry is missing.
+# registry is missing, within a minute where nothing can be reached at all. A package that is not
+# the pinned one is a failure.
 set -euo pipefail
 
 kind=$1
@@ -13,6 +14,8 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 secret=test_sk_clients
 fakepg_pid=
 temp=
+# How npm, pip and cargo say that a hash is not the pinned one.
+forged='EINTEGRITY|DO NOT MATCH THE HASHES|checksum for .* changed|failed to verify the checksum'
 
 skip() {
     printf 'SKIPPED: %s\n' "$*"
@@ -26,7 +29,7 @@ clean_up() {
         # What a sanitizer found in the fake is a failure of this test.
         wait "$fakepg_pid" || status=1
     fi
-    [ "$status" -ne 1 ] || cat -- "$temp/err" >&2
+    [ "$status" -ne 1 ] || [ ! -e "$temp/err" ] || cat -- "$temp/err" >&2
     rm -rf -- "$temp"
     exit "$status"
 }
@@ -43,6 +46,10 @@ install_once() {
     if [ ! -e "$folder/$sum.done" ]; then
         if ! timeout 500 bash -euo pipefail -c "$1" >"$folder/install.log" 2>&1; then
             tail -n 5 "$folder/install.log"
+            if grep -qE "$forged" "$folder/install.log"; then
+                printf 'what the registry of %s sent is not what is pinned\n' "$kind" >&2
+                exit 1
+            fi
             skip "the registry of $kind can't be reached, or does not have what is pinned"
         fi
         touch -- "$folder/$sum.done"
@@ -51,17 +58,19 @@ install_once() {
 
 install_npm() {
     cp -- "$here/npm/package.json" "$here/npm/package-lock.json" "$folder/"
-    (cd -- "$folder" && npm ci --ignore-scripts --no-audit --no-fund)
+    (cd -- "$folder" && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline \
+        --fetch-retries 1 --fetch-retry-mintimeout 1000 --fetch-timeout 20000)
 }
 
 install_pypi() {
-    python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: \
-        --upgrade --target "$folder/site" -r "$here/pypi/requirements.txt"
+    python3 -m pip install --quiet --retries 1 --timeout 20 --no-deps --require-hashes \
+        --only-binary :all: --upgrade --target "$folder/site" -r "$here/pypi/requirements.txt"
 }
 
 # The lock file lacks the registry's address, which cargo itself knows: a new one has it.
 install_crates() {
     local source
+    export CARGO_NET_RETRY=1 CARGO_HTTP_TIMEOUT=20
     mkdir -p -- "$folder/crate"
     cp -r -- "$here/crates/." "$folder/crate/"
     cd -- "$folder/crate"

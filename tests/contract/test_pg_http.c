@@ -2,9 +2,13 @@
  * connections. */
 #include "pg_http_kit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static struct kit kit;
 static struct raw_peer *peer;
@@ -59,6 +63,36 @@ static void a_charge_leaves_with_its_key_and_authorization(void **state)
                 "\",\"orderName\":\"Taxi trip-1\"}");
     assert_null(strstr(raw_peer_last(peer), "Accept-Encoding"));
     assert_null(strstr(raw_peer_last(peer), "Expect:"));
+}
+
+/* Our ends of connections to the peer; each must have this limit. */
+static int assert_user_timeouts(uint32_t timeout_ms)
+{
+    int count = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in to = {.sin_family = AF_UNSPEC};
+        socklen_t size = sizeof(to);
+        uint32_t found_ms = 0;
+        socklen_t found_size = sizeof(found_ms);
+        if (getpeername(fd, (struct sockaddr *)&to, &size) != 0 || to.sin_family != AF_INET ||
+            ntohs(to.sin_port) != raw_peer_port(peer)) {
+            continue;
+        }
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &found_ms, &found_size), 0);
+        assert_int_equal(found_ms, timeout_ms);
+        count++;
+    }
+    return count;
+}
+
+/* A closed socket's bytes go on being sent, for minutes where nobody acknowledges them. */
+static void the_kernel_gives_up_what_is_not_acknowledged_when_we_do(void **state)
+{
+    (void)state;
+    open_peer(answer_all);
+    kit_open(&kit);
+    assert_int_equal(kit_kind(&kit, PG_REQUEST_CHARGE), PG_ANSWER_PAYMENT);
+    assert_int_equal(assert_user_timeouts((uint32_t)kit.options.charge_ms), 1);
 }
 
 static void look_ups_and_cancels_leave_as_the_protocol_has_them(void **state)
@@ -214,18 +248,57 @@ static void a_charge_whose_time_was_over_before_its_transfer_is_not_sent(void **
     assert_int_equal(raw_peer_requests(peer), 1);
 }
 
+static atomic_bool may_answer;
+
+static void answer_late_when_told(struct raw_conn *conn)
+{
+    while (raw_conn_read(conn)) {
+        while (!atomic_load(&may_answer)) {
+            raw_pause(1);
+        }
+        kit_move_clock(200000);
+        (void)raw_conn_answer(conn, 200, kit_done);
+    }
+}
+
 static void a_look_up_that_waited_too_long_for_a_transfer_is_not_sent(void **state)
 {
     struct kit_call first = kit_call_of(PG_REQUEST_CHARGE);
     struct kit_call second = kit_call_of(PG_REQUEST_LOOKUP);
     (void)state;
-    open_peer(answer_late); /* 200 s pass, a look-up waits for 20 s */
+    open_peer(answer_late_when_told); /* 200 s pass, a look-up waits for 20 s */
     kit.options.peers[PG_HTTP_PG].connections = 1;
     kit_open(&kit);
+    atomic_store(&may_answer, false);
     kit_begin(&kit, &first);
-    kit_ask(&kit, &second);
+    while (raw_peer_requests(peer) < 1) {
+        pg_http_wait(kit.http, 20);
+    }
+    kit_begin(&kit, &second);
+    atomic_store(&may_answer, true);
+    kit_await(&kit, &second);
+    assert_true(first.is_answered);
     assert_int_equal(second.answer.pg.kind, PG_ANSWER_NOT_SENT);
     assert_int_equal(raw_peer_requests(peer), 1);
+}
+
+/* What settles money that the PG may hold does not queue behind new charges. */
+static void look_ups_and_cancels_go_before_waiting_charges(void **state)
+{
+    struct kit_call charge = kit_call_of(PG_REQUEST_CHARGE);
+    struct kit_call lookup = kit_call_of(PG_REQUEST_LOOKUP);
+    struct kit_call cancel = kit_call_of(PG_REQUEST_CANCEL);
+    (void)state;
+    open_peer(answer_all);
+    kit.options.peers[PG_HTTP_PG].connections = 1;
+    kit_open(&kit);
+    kit_begin(&kit, &charge);
+    kit_begin(&kit, &lookup);
+    kit_ask(&kit, &cancel);
+    assert_true(lookup.is_answered);
+    assert_false(charge.is_answered);
+    kit_await(&kit, &charge);
+    assert_int_equal(charge.answer.pg.kind, PG_ANSWER_PAYMENT);
 }
 
 /* The first request is answered; the second is read, and the connection closed without a word. */
@@ -345,6 +418,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_charge_leaves_with_its_key_and_authorization),
+        TEST(the_kernel_gives_up_what_is_not_acknowledged_when_we_do),
         TEST(look_ups_and_cancels_leave_as_the_protocol_has_them),
         TEST(pricing_and_users_get_no_credentials_of_the_pg),
         TEST(fare_and_payer_are_asked_for_at_once),
@@ -352,6 +426,7 @@ int main(void)
         TEST(calls_without_an_answer_are_dropped_at_the_end),
         TEST(a_charge_that_left_in_time_may_be_answered_after_its_send_limit),
         TEST(a_charge_whose_time_was_over_before_its_transfer_is_not_sent),
+        TEST(look_ups_and_cancels_go_before_waiting_charges),
         TEST(a_look_up_that_waited_too_long_for_a_transfer_is_not_sent),
         TEST(a_charge_on_a_kept_connection_that_dies_leaves_again_with_the_same_key),
         TEST(a_charge_is_not_sent_again_by_itself_after_its_send_limit),

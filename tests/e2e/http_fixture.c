@@ -162,7 +162,8 @@ void fixture_open(struct fixture *fixture, const char *token, int request_ms)
     fixture_reset(fixture);
     secret_init(&secret);
     if (token != NULL) {
-        assert_int_equal(secret_from_bytes(&secret, token, strlen(token)), SECRET_OK);
+        assert_int_equal(secret_from_bytes(&secret, &secret_rule_token, token, strlen(token)),
+                         SECRET_OK);
     }
     const struct http_api_options options = {.ops = &driver_ops,
                                              .ctx = fixture,

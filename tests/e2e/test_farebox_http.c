@@ -302,7 +302,7 @@ static void with_every_fault_the_books_balance_and_no_secret_is_told(void **stat
 {
     /* The key, its base64, the fakes' billing keys (plain and in a URL), `secret` and card. */
     static const char *const secrets[] = {
-        "farebox0over0http0secret", "ZmFyZWJveDBvdmVy", "dGVzdF9za19mYXJl", "bk_", "ps_", "433583"};
+        "farebox0over0http0secret", "ZmFyZWJveDBvdmVy", "dGVzdF9za19mYXJl", "bk_", "ps_", "******"};
     (void)state;
     hurry();
     farebox_process_set(&process, "FAREBOX_LOG_LEVEL", "debug");

@@ -50,29 +50,50 @@ static void folder_write(const struct folder *folder, const char *bytes, size_t 
     assert_int_equal(fclose(file), 0);
 }
 
-static enum secret_status take(const char *bytes, size_t len)
+static enum secret_status take(const struct secret_rule *rule, const char *bytes, size_t len)
 {
     struct secret secret;
     secret_init(&secret);
-    enum secret_status status = secret_from_bytes(&secret, bytes, len);
+    enum secret_status status = secret_from_bytes(&secret, rule, bytes, len);
     assert_int_equal(secret.is_set, status == SECRET_OK);
     return status;
 }
 
-static void only_printable_text_of_a_sensible_length_is_taken(void **state)
+static void a_token_is_printable_text_of_a_sensible_length(void **state)
 {
+    const struct secret_rule *rule = &secret_rule_token;
     char bytes[SECRET_MAX + 1];
     (void)state;
     memset(bytes, 'x', sizeof(bytes));
-    assert_int_equal(take(bytes, 0), SECRET_EMPTY);
-    assert_int_equal(take(bytes, SECRET_MIN - 1), SECRET_TOO_SHORT);
-    assert_int_equal(take(bytes, SECRET_MIN), SECRET_OK);
-    assert_int_equal(take(bytes, SECRET_MAX), SECRET_OK);
-    assert_int_equal(take(bytes, SECRET_MAX + 1), SECRET_TOO_LONG);
+    assert_int_equal(take(rule, bytes, 0), SECRET_EMPTY);
+    assert_int_equal(take(rule, bytes, 15), SECRET_TOO_SHORT);
+    assert_int_equal(take(rule, bytes, 16), SECRET_OK);
+    assert_int_equal(take(rule, bytes, SECRET_MAX), SECRET_OK);
+    assert_int_equal(take(rule, bytes, SECRET_MAX + 1), SECRET_TOO_LONG);
     static const char wrong[] = {' ', '\n', '\0', 0x7F, (char)0xC3};
     for (size_t i = 0; i < sizeof(wrong); i++) {
         bytes[7] = wrong[i];
-        assert_int_equal(take(bytes, 20), SECRET_NOT_PRINTABLE);
+        assert_int_equal(take(rule, bytes, 20), SECRET_BAD_BYTE);
+    }
+}
+
+/* It was chosen by others: short, with spaces, in any alphabet. */
+static void a_password_is_any_line_of_text(void **state)
+{
+    const struct secret_rule *rule = &secret_rule_password;
+    char bytes[SECRET_MAX + 1];
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    assert_int_equal(take(rule, bytes, 0), SECRET_EMPTY);
+    assert_int_equal(take(rule, bytes, 1), SECRET_OK);
+    assert_int_equal(take(rule, " ", 1), SECRET_OK);
+    assert_int_equal(take(rule, "two words\t\xC3\xA4\x7F\xFF", 14), SECRET_OK);
+    assert_int_equal(take(rule, bytes, SECRET_MAX), SECRET_OK);
+    assert_int_equal(take(rule, bytes, SECRET_MAX + 1), SECRET_TOO_LONG);
+    static const char wrong[] = {'\n', '\r', '\0'};
+    for (size_t i = 0; i < sizeof(wrong); i++) {
+        bytes[7] = wrong[i];
+        assert_int_equal(take(rule, bytes, 20), SECRET_BAD_BYTE);
     }
 }
 
@@ -82,7 +103,8 @@ static void a_secret_matches_itself_only(void **state)
     (void)state;
     secret_init(&secret);
     assert_false(secret_matches(&secret, "", 0));
-    assert_int_equal(secret_from_bytes(&secret, "0123456789abcdef", 16), SECRET_OK);
+    assert_int_equal(secret_from_bytes(&secret, &secret_rule_token, "0123456789abcdef", 16),
+                     SECRET_OK);
     assert_true(secret_matches(&secret, "0123456789abcdef", 16));
     assert_false(secret_matches(&secret, "0123456789abcdeg", 16));
     assert_false(secret_matches(&secret, "0123456789abcde", 15));
@@ -103,11 +125,11 @@ static void one_newline_at_the_end_of_the_file_is_left_out(void **state)
         int len = snprintf(text, sizeof(text), "0123456789abcdef%s", endings[i]);
         folder_write(folder, text, (size_t)len);
         secret_init(&secret);
-        assert_int_equal(secret_from_file(&secret, folder->file), SECRET_OK);
+        assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file), SECRET_OK);
         assert_true(secret_matches(&secret, "0123456789abcdef", 16));
     }
     folder_write(folder, "0123456789abcdef\n\n", 18);
-    assert_int_equal(secret_from_file(&secret, folder->file), SECRET_NOT_PRINTABLE);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file), SECRET_BAD_BYTE);
 }
 
 static void a_secret_as_long_as_allowed_fits_with_its_newline(void **state)
@@ -120,14 +142,14 @@ static void a_secret_as_long_as_allowed_fits_with_its_newline(void **state)
     bytes[SECRET_MAX + 1] = '\n';
     folder_write(folder, bytes, SECRET_MAX + 2);
     secret_init(&secret);
-    assert_int_equal(secret_from_file(&secret, folder->file), SECRET_OK);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file), SECRET_OK);
     assert_int_equal(secret.len, SECRET_MAX);
     bytes[SECRET_MAX] = 'x';
     bytes[SECRET_MAX + 1] = 'x';
     folder_write(folder, bytes, SECRET_MAX + 1);
-    assert_int_equal(secret_from_file(&secret, folder->file), SECRET_TOO_LONG);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file), SECRET_TOO_LONG);
     folder_write(folder, bytes, SECRET_MAX + 4);
-    assert_int_equal(secret_from_file(&secret, folder->file), SECRET_TOO_LONG);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file), SECRET_TOO_LONG);
 }
 
 static void what_is_not_a_plain_file_is_refused_at_once(void **state)
@@ -135,17 +157,21 @@ static void what_is_not_a_plain_file_is_refused_at_once(void **state)
     const struct folder *folder = *state;
     struct secret secret;
     secret_init(&secret);
-    assert_int_equal(secret_from_file(&secret, folder->file), SECRET_FILE_MISSING);
-    assert_int_equal(secret_from_file(&secret, folder->path), SECRET_FILE_NOT_PLAIN);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file),
+                     SECRET_FILE_MISSING);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->path),
+                     SECRET_FILE_NOT_PLAIN);
     assert_int_equal(mkfifo(folder->file, 0600), 0);
-    assert_int_equal(secret_from_file(&secret, folder->file), SECRET_FILE_NOT_PLAIN);
+    assert_int_equal(secret_from_file(&secret, &secret_rule_token, folder->file),
+                     SECRET_FILE_NOT_PLAIN);
     assert_false(secret.is_set);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_printable_text_of_a_sensible_length_is_taken),
+        cmocka_unit_test(a_token_is_printable_text_of_a_sensible_length),
+        cmocka_unit_test(a_password_is_any_line_of_text),
         cmocka_unit_test(a_secret_matches_itself_only),
         cmocka_unit_test_setup_teardown(one_newline_at_the_end_of_the_file_is_left_out, folder_open,
                                         folder_close),

@@ -49,6 +49,28 @@ static void mysql_store_has_a_user_host_port_and_database(void **state)
     assert_false(settings.store_is_mysql);
 }
 
+/* Databases that exist have the passwords that they have. */
+static void password_is_any_line_of_text_and_is_told_nowhere(void **state)
+{
+    static const char *const taken[] = {"x", "two words", " 1234 ", "p\xC3\xA4ss:@/#?"};
+    char variable[100] = "FAREBOX_STORE_PASSWORD=";
+    const size_t at = strlen(variable);
+    (void)state;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        (void)strcpy(variable + at, taken[i]);
+        assert_int_equal(load(variable, NULL), SETTINGS_OK);
+        assert_string_equal(settings.store_password.bytes, taken[i]);
+        settings_clear(&settings);
+    }
+    assert_int_equal(load("FAREBOX_STORE_PASSWORD=hunter2\nx", NULL), SETTINGS_INVALID);
+    assert_string_equal(errors, "FAREBOX_STORE_PASSWORD has a character that is not allowed; "
+                                "allowed: 1 to 1024 bytes without NUL and newlines");
+    assert_int_equal(load("FAREBOX_STORE_PASSWORD=", NULL), SETTINGS_INVALID);
+    /* What guards Farebox's own door is longer. */
+    assert_int_equal(load("FAREBOX_ADMIN_TOKEN=hunter2", NULL), SETTINGS_INVALID);
+    assert_non_null(strstr(errors, "is too short; allowed: 16 to 1024 printable ASCII"));
+}
+
 static void address_that_lacks_a_part_or_has_a_password_is_refused(void **state)
 {
     static const char *const refused[] = {"FAREBOX_STORE=mysql://user:hunter2@host:3306/database",
@@ -93,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mysql_store_has_a_user_host_port_and_database),
+        cmocka_unit_test(password_is_any_line_of_text_and_is_told_nowhere),
         cmocka_unit_test(address_that_lacks_a_part_or_has_a_password_is_refused),
         cmocka_unit_test(client_certificate_needs_its_key_and_tls),
     };
