@@ -65,9 +65,9 @@ static void set_peers(struct environment *environment, const struct bench_farebo
                       const struct process *process)
 {
     set(environment, "FAREBOX_FAKE_UPSTREAM_DELAY_MAX_MS=0");
+    set(environment, "FAREBOX_FAKE_PG_DELAY_MAX_MS=0");
+    set(environment, "FAREBOX_FAKE_PG_FILE=%s", process->ledger);
     if (how->pg == NULL) {
-        set(environment, "FAREBOX_FAKE_PG_FILE=%s", process->ledger);
-        set(environment, "FAREBOX_FAKE_PG_DELAY_MAX_MS=0");
         return;
     }
     set(environment, "FAREBOX_PG=http");
