@@ -87,6 +87,7 @@ static struct gateway_call *call_new(enum gateway_op op, struct uuid order)
 static void begin(struct gateway_call *call)
 {
     fixture.port->ops->call(fixture.port, call);
+    fixture.port->ops->send(fixture.port);
 }
 
 /* The next message; its list is cut, so one at a time must be outstanding. */
