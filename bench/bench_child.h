@@ -38,6 +38,7 @@ void bench_child_fail(const struct bench_child *child, const char *what);
 /* SIGTERM; waits for exit status 0. */
 void bench_child_stop(struct bench_child *child);
 
+/* Sleeps, perhaps for less. */
 void bench_nap(int ms);
 
 #endif

@@ -30,6 +30,7 @@ uint32_t bench_fakepg_connections(const struct bench_fakepg *pg);
 /* Ends the program unless its ledger has exactly so many orders, each approved exactly once. */
 void bench_fakepg_check(const struct bench_fakepg *pg, uint32_t orders);
 
+/* SIGTERM; waits for exit status 0. */
 void bench_fakepg_stop(struct bench_fakepg *pg);
 
 #endif
