@@ -11,7 +11,8 @@
 int64_t bench_clock_us(void);
 /* User and system time of all threads of a process, also another one's; 0: this one. */
 int64_t bench_cpu_us(pid_t pid);
-/* The most memory that a process has had resident, KiB; -1: not known. */
+/* The memory that a process has resident, and the most it has had, KiB; -1: not known. */
+int64_t bench_rss_kib(pid_t pid);
 int64_t bench_rss_peak_kib(pid_t pid);
 
 #endif

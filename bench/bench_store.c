@@ -12,6 +12,7 @@
 #include "bench_db.h"
 #include "bench_farebox.h"
 #include "bench_loop.h"
+#include "bench_numbers.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -19,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS_MAX 20
 #define ROWS_SMALL 10000
+#define PARTITIONS 4
 #define SIZES_MAX  2
 #define SKIPPED    77 /* ctest's SKIP_RETURN_CODE */
 
@@ -48,7 +49,7 @@ struct figures {
 
 struct results {
     uint32_t rows;
-    struct figures of[KIND_COUNT][ROUNDS_MAX];
+    struct figures of[KIND_COUNT][BENCH_ROUNDS_MAX];
 };
 
 static const char usage[] =
@@ -69,18 +70,6 @@ static void die(const char *text)
     exit(2);
 }
 
-static uint32_t number(const char *text, uint32_t least, uint32_t most)
-{
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-    if (end == text || *end != '\0' || value < least || value > most) {
-        fprintf(stderr, "bench_store: %s: a number from %" PRIu32 " to %" PRIu32 " is allowed\n",
-                text, least, most);
-        exit(2);
-    }
-    return (uint32_t)value;
-}
-
 static struct options options_read(int argc, char **argv)
 {
     static const struct option names[] = {{"trips", 1, NULL, 't'},  {"alone", 1, NULL, 'a'},
@@ -94,25 +83,25 @@ static struct options options_read(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (option) {
         case 't':
-            o.trips = number(optarg, BENCH_LANES_MAX, 200000);
+            o.trips = bench_number(optarg, BENCH_LANES_MAX, 200000);
             break;
         case 'a':
-            o.alone = number(optarg, BENCH_LANES_MAX, 200000);
+            o.alone = bench_number(optarg, BENCH_LANES_MAX, 200000);
             break;
         case 'n':
-            o.rounds = number(optarg, 1, ROUNDS_MAX);
+            o.rounds = bench_number(optarg, 1, BENCH_ROUNDS_MAX);
             break;
         case 'l':
-            o.lanes = number(optarg, 1, BENCH_LANES_MAX);
+            o.lanes = bench_number(optarg, 1, BENCH_LANES_MAX);
             break;
         case 'b':
-            o.batch = number(optarg, 3, STORE_BATCH_MAX);
+            o.batch = bench_number(optarg, 3, STORE_BATCH_MAX);
             break;
         case 'w':
-            o.linger_ms = number(optarg, 0, 1000);
+            o.linger_ms = bench_number(optarg, 0, 1000);
             break;
         case 'r':
-            o.rows = number(optarg, 1, 100000000);
+            o.rows = bench_number(optarg, 1, 100000000);
             break;
         case 'p':
             bench_db_pool(number(optarg, 64, 1048576));
@@ -166,8 +155,8 @@ static struct figures farebox_measure(const struct mariadb_server *server, const
     name_next(name);
     const struct bench_trips trips = {.name = name, .count = o->trips};
     const struct bench_farebox_how how = {.binary = FAREBOX_BINARY,
-                                          .server = server,
-                                          .database = database,
+                                          .rows = {.server = server, .database = database},
+                                          .partitions = PARTITIONS,
                                           .lanes = o->lanes,
                                           .batch_max = o->batch,
                                           .linger_ms = o->linger_ms};
@@ -216,30 +205,15 @@ static void round_run(const struct mariadb_server *server, const struct options 
     }
 }
 
-static int order(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(const double *values, uint32_t count)
-{
-    double sorted[ROUNDS_MAX];
-    memcpy(sorted, values, count * sizeof(sorted[0]));
-    qsort(sorted, count, sizeof(sorted[0]), order);
-    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
-}
-
 /* Of what `get` takes from each round. */
 static double median_of(const struct figures *figures, uint32_t rounds,
                         double (*get)(const struct figures *))
 {
-    double values[ROUNDS_MAX];
+    double values[BENCH_ROUNDS_MAX];
     for (uint32_t i = 0; i < rounds; i++) {
         values[i] = get(&figures[i]);
     }
-    return median(values, rounds);
+    return bench_median(values, rounds);
 }
 
 static double rate_of(const struct figures *figures)
@@ -271,11 +245,11 @@ static double rss_of(const struct figures *figures)
 static double ratio(const struct figures *of, const struct figures *to, uint32_t rounds,
                     double (*get)(const struct figures *))
 {
-    double values[ROUNDS_MAX];
+    double values[BENCH_ROUNDS_MAX];
     for (uint32_t i = 0; i < rounds; i++) {
         values[i] = get(&of[i]) / get(&to[i]);
     }
-    return median(values, rounds);
+    return bench_median(values, rounds);
 }
 
 static void results_print(const struct results *results, uint32_t rounds)

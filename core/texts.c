@@ -16,11 +16,15 @@ struct text_entry {
  * the order in which they were interned; `next` links the entries in that same order, so a sweep
  * closes the gaps in one pass. A handle is the number of an entry + 1, and after a sweep the lowest
  * free one comes first: which handle a text gets never depends on its hash.
+ *
+ * Entries above `made` have never been written: a pool is made for the worst case, and what is not
+ * needed of it shall be no memory that anyone pays for.
  */
 struct texts {
     uint32_t entries_max;
     uint32_t bytes_max;
     uint32_t buckets; /* a power of two, at least twice entries_max */
+    uint32_t made;    /* entries that may be in use or in the free list: the lowest ones */
     uint32_t count;
     uint32_t bytes_used; /* without the NULs; with them it is bytes_used + count */
     text_id first;       /* the order of interning */
@@ -82,11 +86,15 @@ size_t texts_size(uint32_t entries_max, uint32_t bytes_max)
     return (fixed + arena + 7) & ~(size_t)7;
 }
 
-/* Afterwards the free list holds every entry that is not live, in ascending order. */
+/* Afterwards the highest entry of `made` is live, and the free list holds those below that are not,
+ * in ascending order. */
 static void texts_link_free(struct texts *texts)
 {
     texts->free = TEXT_NONE;
-    for (text_id id = texts->entries_max; id != TEXT_NONE; id--) {
+    while (texts->made > 0 && texts->entries[texts->made - 1].at == TEXT_FREE) {
+        texts->made--;
+    }
+    for (text_id id = texts->made; id != TEXT_NONE; id--) {
         struct text_entry *entry = &texts->entries[id - 1];
         if (entry->at == TEXT_FREE) {
             entry->next = texts->free;
@@ -103,10 +111,6 @@ struct texts *texts_init(void *block, uint32_t entries_max, uint32_t bytes_max)
     texts->entries_max = entries_max;
     texts->bytes_max = bytes_max;
     texts->buckets = texts_buckets(entries_max);
-    for (uint32_t i = 0; i < entries_max; i++) {
-        texts->entries[i] = (struct text_entry){.at = TEXT_FREE};
-    }
-    texts_link_free(texts);
     memset(texts_index_mutable(texts), 0, texts->buckets * sizeof(text_id));
     memset(texts_marks(texts), 0, texts_mark_words(entries_max) * sizeof(uint32_t));
     return texts;
@@ -160,12 +164,22 @@ static uint32_t texts_bucket(const struct texts *texts, const void *bytes, size_
     return bucket;
 }
 
+/* The lowest entry that is not in use; there must be one. */
+static text_id texts_take_free(struct texts *texts)
+{
+    text_id id = texts->free;
+    if (id == TEXT_NONE) {
+        return ++texts->made;
+    }
+    texts->free = texts->entries[id - 1].next;
+    return id;
+}
+
 /* Appends a text that is not there yet; there must be room for it. */
 static text_id texts_append(struct texts *texts, const void *bytes, size_t len, uint32_t hash)
 {
-    text_id id = texts->free;
+    text_id id = texts_take_free(texts);
     struct text_entry *entry = &texts->entries[id - 1];
-    texts->free = entry->next;
     *entry = (struct text_entry){
         .at = texts->bytes_used + texts->count, .len = (uint32_t)len, .hash = hash};
     char *to = texts_arena_mutable(texts) + entry->at;
@@ -192,7 +206,7 @@ text_id texts_intern(struct texts *texts, const void *bytes, size_t len)
     if (index[bucket] != TEXT_NONE) {
         return index[bucket];
     }
-    if (texts->free == TEXT_NONE || len > texts->bytes_max - texts->bytes_used) {
+    if (texts->count == texts->entries_max || len > texts->bytes_max - texts->bytes_used) {
         return TEXT_NONE;
     }
     index[bucket] = texts_append(texts, bytes, len, hash);
@@ -210,7 +224,7 @@ text_id texts_intern_string(struct texts *texts, const char *string)
 static const struct text_entry *texts_entry(const struct texts *texts, text_id id)
 {
     invariant(id != TEXT_NONE);
-    invariant(id <= texts->entries_max);
+    invariant(id <= texts->made);
     const struct text_entry *entry = &texts->entries[id - 1];
     invariant(entry->at != TEXT_FREE);
     return entry;
@@ -349,5 +363,6 @@ void texts_check(const struct texts *texts)
         invariant(texts->entries[id - 1].at == TEXT_FREE);
         count++;
     }
-    invariant(count == texts->entries_max);
+    invariant(texts->made <= texts->entries_max);
+    invariant(count == texts->made);
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A charge that has not left in time is broken off so much later at most. */
+#define SWEEP_MS 100
+
 bool pg_http_global_init(void)
 {
     /* libcurl would write the keys of all its connections there. */
@@ -91,6 +94,7 @@ static struct transfer *take_free(struct peer *peer)
 
     if (t != NULL) {
         peer->free = t->next_free;
+        peer->busy_count++;
         return t;
     }
     if (peer->made_count >= peer->options->connections) {
@@ -101,6 +105,7 @@ static struct transfer *take_free(struct peer *peer)
         t->next_made = peer->made;
         peer->made = t;
         peer->made_count++;
+        peer->busy_count++;
     }
     return t;
 }
@@ -109,6 +114,7 @@ static void give_back(struct transfer *t)
 {
     t->next_free = t->peer->free;
     t->peer->free = t;
+    t->peer->busy_count--;
 }
 
 static bool waited_too_long(const struct pg_http *http, const struct pg_http_call *call)
@@ -202,29 +208,43 @@ static bool start_all(struct pg_http *http)
     return is_answered;
 }
 
+/* A look at each of the PG's transfers, so not often. */
+static void break_off_stuck(struct pg_http *http, int64_t now_ms)
+{
+    if (now_ms - http->swept_ms < SWEEP_MS) {
+        return;
+    }
+    http->swept_ms = now_ms;
+    for (struct transfer *t = http->peers[PG_HTTP_PG].made; t != NULL; t = t->next_made) {
+        if (transfer_is_stuck(t)) {
+            finish(http, t->easy, CURLE_ABORTED_BY_CALLBACK);
+        }
+    }
+}
+
 void pg_http_wait(struct pg_http *http, int64_t timeout_ms)
 {
     int64_t now_ms = http->options.now_ms();
-    int running;
+    int wait_ms = 0;
 
-    /* Each round asks every socket: with work at hand once in a millisecond is enough. */
+    /* Each round is a system call at least: with work at hand once in a millisecond is enough. */
     if (timeout_ms <= 0 && now_ms == http->performed_ms) {
         return;
     }
     if (!start_all(http) && timeout_ms > 0) {
-        int wait_ms = timeout_ms < INT_MAX ? (int)timeout_ms : INT_MAX;
+        int most_ms = http->peers[PG_HTTP_PG].busy_count > 0 ? SWEEP_MS : INT_MAX;
 
-        (void)curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL);
-        now_ms = http->options.now_ms();
+        wait_ms = timeout_ms < most_ms ? (int)timeout_ms : most_ms;
     }
-    http->performed_ms = now_ms;
-    (void)curl_multi_perform(http->multi, &running);
+    loop_run(&http->loop, http->multi, wait_ms);
+    http->performed_ms = wait_ms > 0 ? http->options.now_ms() : now_ms;
     finish_done(http);
+    break_off_stuck(http, http->performed_ms);
 }
 
 void pg_http_wakeup(struct pg_http *http)
 {
-    (void)curl_multi_wakeup(http->multi);
+    loop_wakeup(&http->loop);
 }
 
 void pg_http_call(struct pg_http *http, struct pg_http_call *call)
@@ -257,6 +277,7 @@ bool pg_http_open(const struct pg_http_options *options, struct pg_http **result
     }
     http->options = *options;
     http->performed_ms = -1;
+    http->loop = (struct loop){.epoll_fd = -1, .wakeup_fd = -1};
     for (int i = 0; i < PG_HTTP_PEERS; i++) {
         const struct pg_http_peer_options *peer = &http->options.peers[i];
 
@@ -270,7 +291,7 @@ bool pg_http_open(const struct pg_http_options *options, struct pg_http **result
         }
     }
     http->multi = curl_multi_init();
-    if (http->multi == NULL ||
+    if (http->multi == NULL || !loop_open(&http->loop, http->multi) ||
         curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, connections) != CURLM_OK) {
         pg_http_close(http);
         return false;
@@ -308,5 +329,6 @@ void pg_http_close(struct pg_http *http)
         close_peer(http, &http->peers[i]);
     }
     (void)curl_multi_cleanup(http->multi);
+    loop_close(&http->loop);
     free(http);
 }

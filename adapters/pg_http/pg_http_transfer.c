@@ -49,22 +49,19 @@ static int before_request(void *context, char *to, char *from, int to_port, int 
 }
 
 /*
- * Runs after each piece of work on the transfer. HTTP/2 may let a request's head out and hold its
- * body back: what has not left by the send limit is broken off, at the next look, within a second.
+ * HTTP/2 may let a request's head out and hold its body back, and a peer may stop reading: what has
+ * not left by the send limit is broken off, at the next look, within a tenth of a second.
  */
-static int during_transfer(void *context, curl_off_t down_total, curl_off_t down,
-                           curl_off_t up_total, curl_off_t up)
+bool transfer_is_stuck(struct transfer *t)
 {
-    struct transfer *t = context;
+    curl_off_t up = 0;
 
-    (void)down_total;
-    (void)up_total;
-    if (is_charge(t) && t->sends > 0 && down == 0 && t->header_len == 0 &&
-        up < (curl_off_t)t->request.body_len && is_over(t)) {
-        t->is_late = true;
-        return 1;
+    if (t->call == NULL || !is_charge(t) || t->sends == 0 || t->header_len > 0 || !is_over(t)) {
+        return false;
     }
-    return 0; /* CURL_PROGRESSFUNC_CONTINUE would print a meter */
+    t->is_late = curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up) == CURLE_OK &&
+                 up < (curl_off_t)t->request.body_len;
+    return t->is_late;
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
@@ -166,9 +163,6 @@ static bool set_up(struct transfer *t)
         SET(CURLOPT_PASSWORD, "");
         SET(CURLOPT_SOCKOPTFUNCTION, limit_resends);
         SET(CURLOPT_SOCKOPTDATA, t->peer->http);
-        SET(CURLOPT_XFERINFOFUNCTION, during_transfer);
-        SET(CURLOPT_XFERINFODATA, t);
-        SET(CURLOPT_NOPROGRESS, 0L);
     }
     return ok;
 }

@@ -176,6 +176,34 @@ static void a_small_pool_is_small(void **state)
     assert_int_equal(texts_size(7, 3) % 8, 0);
 }
 
+/* texts_make() fills the block with 0xa5: what still has that was not written. */
+static size_t untouched(const struct texts *texts, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)texts;
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) {
+        count += bytes[i] == 0xa5;
+    }
+    return count;
+}
+
+/* A pool is made for the worst case; what is not needed of it must not become resident. */
+static void entries_that_were_never_needed_are_never_touched(void **state)
+{
+    (void)state;
+    const uint32_t entries = 4096;
+    struct texts *texts = texts_make(entries, 64);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(texts_intern_string(texts, "a"), 1);
+        assert_int_equal(texts_intern_string(texts, "b"), 2);
+        texts_mark(texts, 2);
+        texts_sweep(texts);
+        texts_check(texts);
+        assert_true(untouched(texts, texts_size(entries, 64)) > (entries - 8) * (size_t)16);
+    }
+    free(texts);
+}
+
 static void use_dead_handle(void *context)
 {
     (void)texts_string(context, 1);
@@ -311,6 +339,7 @@ int main(void)
         cmocka_unit_test(marks_last_for_one_sweep),
         cmocka_unit_test(a_copy_of_the_block_is_a_copy_of_the_pool),
         cmocka_unit_test(a_small_pool_is_small),
+        cmocka_unit_test(entries_that_were_never_needed_are_never_touched),
         cmocka_unit_test(a_dead_handle_is_a_broken_invariant),
         cmocka_unit_test(the_pool_agrees_with_a_plain_list),
     };
