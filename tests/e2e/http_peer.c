@@ -156,8 +156,7 @@ int64_t http_peer_count(struct http_peer *peer, const char *of, const char *faul
     int64_t count = 0;
     json_object_foreach(json_object_get(sums, of), name, value)
     {
-        bool is_wanted =
-            fault == NULL ? strcmp(name, "none") != 0 : strcmp(name, fault) == 0;
+        bool is_wanted = fault == NULL ? strcmp(name, "none") != 0 : strcmp(name, fault) == 0;
         count += is_wanted ? json_integer_value(value) : 0;
     }
     json_decref(sums);
