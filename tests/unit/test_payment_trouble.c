@@ -91,7 +91,7 @@ static void trouble_is_the_records_own_where_the_upstream_answers_others(void **
 
 /* The outage begins after an answer that others got, perhaps after a bad try of the record's own.
  */
-static void an_outage_that_begins_between_two_tries_makes_no_dead_letter(void **state)
+static void trap_13_an_outage_that_begins_between_two_tries_makes_no_dead_letter(void **state)
 {
     (void)state;
     for (int own = 1; own <= 3; own++) {
@@ -258,7 +258,7 @@ int main(void)
         cmocka_unit_test(only_what_is_missing_is_asked_again),
         cmocka_unit_test(trap_13_an_upstream_that_is_down_opens_the_breaker_and_the_record_waits),
         cmocka_unit_test(trouble_is_the_records_own_where_the_upstream_answers_others),
-        cmocka_unit_test(an_outage_that_begins_between_two_tries_makes_no_dead_letter),
+        cmocka_unit_test(trap_13_an_outage_that_begins_between_two_tries_makes_no_dead_letter),
         cmocka_unit_test(a_record_that_fails_before_and_after_an_outage_becomes_a_dead_letter),
         cmocka_unit_test(after_an_outage_a_record_has_all_its_tries_again),
         cmocka_unit_test(an_open_breaker_makes_a_record_wait_however_long),
