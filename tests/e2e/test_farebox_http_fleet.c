@@ -6,12 +6,12 @@
  * it under load. Then the fakes work, everything must settle by itself, and the PG's ledger, the
  * tables and payment_events are held against one another.
  *
- * The long form, a quarter of an hour or so:
+ * The long form, nine minutes or more:
  *   FAREBOX_E2E_TRIPS=5000 FAREBOX_E2E_ROUNDS=10 FAREBOX_E2E_STOP_S=60 test_farebox_http_fleet
  * In each round every farebox, the PG and the upstreams are killed once, and one of them has an
- * outage with its connections cut. The first four rounds stop the PG, stop the upstreams, let the
- * PG hang, and let the upstreams hang for FAREBOX_E2E_STOP_S; the others do that for a second or
- * two. FAREBOX_E2E_SEED=N: at other instants.
+ * outage with its connections cut. One round after the other stops the PG, stops the upstreams,
+ * lets the PG hang, lets the upstreams hang: in the first half of the rounds, up to four of them,
+ * for FAREBOX_E2E_STOP_S, in the others for a second or two. FAREBOX_E2E_SEED=N: at other instants.
  *
  * Drawn for each call are all faults of the PG, and trouble, time-outs and changes of card of the
  * upstreams. What cannot be drawn, because the fakes have no weight for it, is scripted at drawn
@@ -39,6 +39,8 @@
 #define ROUNDS    2
 #define STOP_S    10
 #define SETTLE_MS 180000
+/* One of each kind. */
+#define LONG_STOPS 4
 /* As long as a real one. */
 #define SECRET_KEY "test_sk_farebox0http0fleet0secret0key0"
 
@@ -53,7 +55,7 @@ enum { STEP_PG_KILL = FLEET_SIZE, STEP_UPSTREAMS_KILL, STEP_OUTAGE, STEP_STOP, S
 static const char pg_config[] =
     "{\"weights\":{\"not_sent\":15,\"lost_before\":20,\"lost_after\":30,\"late\":15,"
     "\"in_progress\":15,\"aborted\":10,\"decline\":30,\"error_before\":15,\"error_after\":15,"
-    "\"wrong_amount\":10,\"wrong_currency\":10,\"no_pg_id\":10,\"outside_cancel\":10,\"stale\":50,"
+    "\"wrong_amount\":10,\"wrong_currency\":10,\"no_pg_id\":10,\"outside_cancel\":60,\"stale\":50,"
     "\"broken\":20,\"foreign\":15,\"slow\":20,\"unauthorized\":1,\"wrong_url\":5,\"too_many\":15,"
     "\"processing\":15,\"consecutive\":30,\"cancel_refused\":20},"
     "\"delay\":{\"pg\":{\"kind\":\"long_tail\",\"ms\":20,\"p99_ms\":150,\"max_ms\":500}},"
@@ -195,19 +197,19 @@ static void stop_peer(struct http_peer *peer, bool hangs, int64_t ms, int32_t tr
     }
 }
 
-static void stop_of_the_round(int32_t round, int32_t trips)
+static void stop_of_the_round(int32_t round, int32_t rounds, int32_t trips)
 {
-    enum { LONG_STOPS = 4 };
-    int64_t ms = round < LONG_STOPS ? 1000 * fleet_number("FAREBOX_E2E_STOP_S", STOP_S)
-                                    : 1000 + fleet_draw(&fleet, 2000);
+    bool is_long = round < LONG_STOPS && round < (rounds + 1) / 2;
+    int64_t ms = is_long ? 1000 * fleet_number("FAREBOX_E2E_STOP_S", STOP_S)
+                         : 1000 + fleet_draw(&fleet, 2000);
     stop_peer(round % 2 == 0 ? &pg : &upstreams, round / 2 % 2 == 1, ms, trips);
 }
 
-static void do_step(uint32_t step, int32_t round, int32_t trips)
+static void do_step(uint32_t step, int32_t round, int32_t rounds, int32_t trips)
 {
     fleet_load(&fleet, trips - trips / 2);
     if (step == STEP_STOP) {
-        stop_of_the_round(round, trips / 2);
+        stop_of_the_round(round, rounds, trips / 2);
         return;
     }
     fleet_send(&fleet, trips / 2);
@@ -234,7 +236,7 @@ static void trouble(int32_t rounds, int32_t trips)
         for (int32_t i = 0; i < STEPS; i++) {
             int32_t step = round * STEPS + i;
             break_answers();
-            do_step(order[i], round, trips * (step + 1) / steps - trips * step / steps);
+            do_step(order[i], round, rounds, trips * (step + 1) / steps - trips * step / steps);
         }
         print_message("round %d of %d: %d trips sent\n", (int)round + 1, (int)rounds,
                       (int)fleet.trips);
