@@ -205,9 +205,9 @@ enum {
 struct payment {
     struct uuid payment_id;
     uint64_t token_sequence; /* of the outstanding or last unit */
-    int64_t since_ms;        /* first look-up; then the claim's, then the last unit's submission */
-    int64_t claimed_ms;      /* claimed_at on this engine's clock; AGE_NONE: not claimed */
-    int64_t cancel_ms;       /* cancel_first_at, likewise */
+    int64_t since_ms;   /* first look-up, or last failed one; then the last unit's submission */
+    int64_t claimed_ms; /* claimed_at on this engine's clock; AGE_NONE: not claimed */
+    int64_t cancel_ms;  /* cancel_first_at, likewise */
     text_id trip_id;
     text_id user_id;
     text_id method_id;
@@ -238,7 +238,9 @@ struct payment {
     uint8_t recheck_no;
     uint8_t needs_operator;
     uint8_t reason;
-    uint8_t tries[2]; /* look-ups of fare and payer; tries[0] counts PG calls after the claim */
+    uint8_t tries[2]; /* look-ups of fare and payer that count against the record; tries[0] counts
+                         PG calls after the claim */
+    uint8_t silences[2]; /* in a row, while the upstream answered nobody */
 };
 _Static_assert(sizeof(struct payment) <= 128, "what decides fits in two cache lines");
 

@@ -3,6 +3,8 @@
 
 #include "backoff.h"
 
+#include <string.h>
+
 #define BACKOFF_CAP_FACTOR 8
 
 static void intake_dead_letter(struct step *s, enum dead_letter_reason reason)
@@ -32,6 +34,7 @@ static void intake_ask(struct step *s)
     enum payment_gate gate = closed_gate(s);
 
     if (gate != GATE_COUNT) {
+        p->since_ms = AGE_NONE;
         payment_wait_until(s, PHASE_LOOKUP_WAIT, s->ctx->gate_next_ms[gate]);
         return;
     }
@@ -108,15 +111,6 @@ static void intake_known(struct step *s)
     intake_open(s, PAYMENT_PROCESSING);
 }
 
-/*
- * An upstream gave trouble as often as it may. That is this record's fault only if the upstream
- * answered somebody else since; otherwise it is an outage, and a record never dies of one.
- */
-static bool intake_is_outage(const struct step *s, enum upstream upstream)
-{
-    return s->ctx->last_good_ms[upstream] < s->p->since_ms;
-}
-
 /* While its breaker is open, trouble with an upstream says nothing about this record. */
 static bool intake_is_counted(const struct step *s, enum upstream upstream)
 {
@@ -126,18 +120,31 @@ static bool intake_is_counted(const struct step *s, enum upstream upstream)
     return (s->p->flags & known) == 0 && s->ctx->gate_open[gate];
 }
 
-static void intake_exhausted(struct step *s, enum upstream upstream)
+/*
+ * A try counts against the record only where the upstream has answered somebody since the try
+ * before it failed (for the first one: since it was asked). So it takes an upstream that is well
+ * between all tries to make a dead letter: of those that fall into an outage only the first can
+ * have a good answer before it, and the others are silence.
+ */
+static void intake_count(struct step *s, enum upstream upstream)
 {
     struct payment *p = s->p;
 
-    if (!intake_is_outage(s, upstream)) {
-        intake_dead_letter(s, upstream == UPSTREAM_PRICING ? DEAD_LETTER_PRICING_TROUBLE
-                                                           : DEAD_LETTER_USERS_TROUBLE);
-        return;
+    if (s->ctx->last_good_ms[upstream] > p->since_ms) {
+        p->tries[upstream]++;
+        p->silences[upstream] = 0;
+    } else {
+        p->silences[upstream]++;
     }
+}
+
+/* As many tries as a record has, and the upstream answered nobody: it is down. */
+static void intake_outage(struct step *s, enum upstream upstream)
+{
+    struct payment *p = s->p;
+
     s->out->trip_breaker |= (uint8_t)(1U << upstream);
-    p->tries[UPSTREAM_PRICING] = 0;
-    p->tries[UPSTREAM_USERS] = 0;
+    memset(p->silences, 0, sizeof(p->silences));
     p->since_ms = AGE_NONE;
     payment_wait(s, PHASE_LOOKUP_WAIT, s->ctx->config->upstream_backoff_ms);
 }
@@ -147,19 +154,26 @@ static void intake_retry(struct step *s)
 {
     struct payment *p = s->p;
     const struct payment_config *config = s->ctx->config;
-    uint8_t most = 1;
+    uint32_t most = 1;
 
     for (uint8_t u = 0; u < UPSTREAM_COUNT; u++) {
         if (!intake_is_counted(s, (enum upstream)u)) {
             continue;
         }
-        p->tries[u]++;
+        intake_count(s, (enum upstream)u);
         if (p->tries[u] > config->upstream_retries) {
-            intake_exhausted(s, (enum upstream)u);
+            intake_dead_letter(s, u == UPSTREAM_PRICING ? DEAD_LETTER_PRICING_TROUBLE
+                                                        : DEAD_LETTER_USERS_TROUBLE);
             return;
         }
-        most = p->tries[u] > most ? p->tries[u] : most;
+        if (p->silences[u] > config->upstream_retries) {
+            intake_outage(s, (enum upstream)u);
+            return;
+        }
+        uint32_t tries = (uint32_t)p->tries[u] + p->silences[u];
+        most = tries > most ? tries : most;
     }
+    p->since_ms = s->ctx->now_ms;
     payment_wait(s, PHASE_LOOKUP_WAIT,
                  backoff_delay_ms(most - 1U, config->upstream_backoff_ms,
                                   config->upstream_backoff_ms * BACKOFF_CAP_FACTOR,
@@ -244,8 +258,8 @@ void intake_gate_timer(struct step *s)
 
     if (s->ctx->now_ms - p->since_ms > s->ctx->config->lookup_fresh_ms) {
         p->flags &= (uint16_t) ~(PAYMENT_FARE_KNOWN | PAYMENT_PAYER_KNOWN | PAYMENT_NO_METHOD);
-        p->tries[UPSTREAM_PRICING] = 0;
-        p->tries[UPSTREAM_USERS] = 0;
+        memset(p->tries, 0, sizeof(p->tries));
+        memset(p->silences, 0, sizeof(p->silences));
         p->since_ms = AGE_NONE;
         intake_ask(s);
         return;

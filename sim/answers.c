@@ -356,6 +356,8 @@ static void called(struct sim *sim, const struct pending *p)
         event.as.upstream.answer = p->as.upstream.answer;
         if (p->as.upstream.answer.kind != UPSTREAM_TROUBLE) {
             instance_at(sim, p->instance)->last_good_ms[p->as.upstream.upstream] = sim->w->now_ms;
+        } else {
+            laws_trouble(sim, p->instance, p->slot, p->call_no);
         }
     } else {
         event.as.pg.slot = p->slot;

@@ -52,9 +52,6 @@ static void fare_or_payer(struct sim *sim, uint32_t i, const struct effect *fx)
     struct upstream_reply reply;
 
     invariant(trip != WORLD_TRIP_NONE);
-    if (trip_at(sim, trip)->asked_ms == NEVER) {
-        trip_at(sim, trip)->asked_ms = sim->w->now_ms;
-    }
     if (!fare && world_fault(sim, WF_CARD_CHANGE)) {
         upstream_fake_change_cards(sim->upstream);
     }

@@ -75,6 +75,31 @@ void laws_looked_up(struct sim *sim, uint32_t trip, const struct pg_answer *answ
     }
 }
 
+/* A trip may have several records, and a slot several trips: only what is surely one record's. */
+void laws_trouble(struct sim *sim, uint32_t i, uint32_t slot, uint16_t call_no)
+{
+    const struct payment *payment = engine_payment(engine_of(sim, i), slot);
+    uint32_t trip;
+
+    if (payment->phase != PHASE_LOOKING_UP || payment->call_no != call_no) {
+        return;
+    }
+    trip = world_trip_of(sim, payment->trip_id);
+    invariant(trip != WORLD_TRIP_NONE);
+    struct sim_trip *t = trip_at(sim, trip);
+    bool same_record = t->failed_by == i && t->failed_slot == slot;
+
+    if (!same_record || call_no != t->failed_call) {
+        bool is_next = same_record && call_no == t->failed_call + 1;
+        t->failed_before_ms = is_next ? t->failed_ms : NEVER;
+    }
+    t->failed_by = (uint8_t)i;
+    t->failed_slot = slot;
+    t->failed_call = call_no;
+    t->failed_ms = sim->w->now_ms;
+}
+
+/* An upstream that answered nobody between a record's last two tries may be down. */
 void laws_dead_letter(struct sim *sim, uint32_t i, const struct dead_letter *letter)
 {
     bool pricing = letter->reason == DEAD_LETTER_PRICING_TROUBLE;
@@ -86,7 +111,9 @@ void laws_dead_letter(struct sim *sim, uint32_t i, const struct dead_letter *let
     uint32_t trip = records_trip(sim, letter->record);
     int64_t good_ms =
         instance_at(sim, i)->last_good_ms[pricing ? UPSTREAM_PRICING : UPSTREAM_USERS];
-    if (trip != WORLD_TRIP_NONE && good_ms < trip_at(sim, trip)->asked_ms) {
+    if (trip != WORLD_TRIP_NONE && trip_at(sim, trip)->failed_by == i &&
+        trip_at(sim, trip)->failed_before_ms != NEVER &&
+        good_ms < trip_at(sim, trip)->failed_before_ms) {
         world_break(sim, "a record that only an outage delayed became a dead letter", trip);
     }
 }

@@ -261,7 +261,8 @@ static void make_trip(struct sim *sim, uint32_t i)
     snprintf(text, sizeof(text), "user-%u", i % 3 == 2 ? i - 1 : i);
     t->user_id = intern_string(sim, text);
     t->due_ms = NEVER;
-    t->asked_ms = NEVER;
+    t->failed_ms = NEVER;
+    t->failed_before_ms = NEVER;
     t->distance_m = 1000 + i * 3770 % 20000;
     t->duration_s = 300 + i * 97 % 3000;
     payment_id_of_trip(texts_get(sim->texts, t->trip_id, &len),

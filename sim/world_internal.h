@@ -117,22 +117,26 @@ struct believed {
 };
 
 struct sim_trip {
-    struct uuid payment_id; /* the row's */
-    int64_t fare_krw;       /* what pricing says; -1: no valid fare */
-    int64_t due_ms;         /* the row's, as seen last; NEVER */
-    int64_t asked_ms;       /* when an upstream was first asked about it; NEVER */
+    struct uuid payment_id;   /* the row's */
+    int64_t fare_krw;         /* what pricing says; -1: no valid fare */
+    int64_t due_ms;           /* the row's, as seen last; NEVER */
+    int64_t failed_ms;        /* its record's last try that an upstream gave trouble; NEVER */
+    int64_t failed_before_ms; /* the same record's try before that one; NEVER */
+    uint32_t failed_slot;     /* where that record is */
     uint32_t distance_m;
     uint32_t duration_s;
     text_id trip_id;
     text_id user_id;
-    text_id seen_event; /* body of the last outcome event: judged already */
+    text_id seen_event;   /* body of the last outcome event: judged already */
+    uint16_t failed_call; /* its number in that try */
     uint16_t completed_events;
     uint16_t failed_events;
     uint16_t foreign_events;
     uint16_t wrong_events;
-    uint16_t records; /* completed-trip records in the log */
-    uint16_t letters; /* of them dead-lettered */
-    uint8_t status;   /* as seen last */
+    uint16_t records;  /* completed-trip records in the log */
+    uint16_t letters;  /* of them dead-lettered */
+    uint8_t failed_by; /* the instance */
+    uint8_t status;    /* as seen last */
     uint8_t refund_state;
     uint8_t fresh;      /* records of it that are not too old */
     uint8_t legacy;     /* the old service left its row */
@@ -335,6 +339,8 @@ void laws_charge(struct sim *sim, uint32_t instance, const struct payment *p);
 void laws_cancel(struct sim *sim, uint32_t instance, const struct payment *p, text_id pg_id);
 /* Law 3 and LIFE: what the PG and the upstreams really told, against what is made of it. */
 void laws_looked_up(struct sim *sim, uint32_t trip, const struct pg_answer *answer);
+/* An upstream gave trouble; before the engine hears of it. */
+void laws_trouble(struct sim *sim, uint32_t instance, uint32_t slot, uint16_t call_no);
 void laws_dead_letter(struct sim *sim, uint32_t instance, const struct dead_letter *letter);
 /* Its own outbox row is published from memory only while the lease lasts by its own clock. */
 void laws_publish(struct sim *sim, uint32_t instance, const struct outbox *outbox);

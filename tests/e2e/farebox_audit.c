@@ -10,7 +10,6 @@
 #include "farebox_process.h"
 #include "outcome_codec.h"
 #include "payment_id.h"
-#include "pg_file.h"
 #include "trip_sender.h"
 #include "upstream_fake.h"
 
@@ -18,28 +17,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TEXTS      64
 #define TEXT_BYTES (16U << 10)
-/* As many as the binary's fake PG may hold. */
-#define ORDERS_MAX  (1U << 18)
-#define KEYS_MAX    (1U << 19)
-#define PENDING_MAX (1U << 14)
 
 void farebox_audit_init(struct farebox_audit *audit, const char *store, const char *ledger,
                         const char *bootstrap)
 {
-    *audit = (struct farebox_audit){
-        .source = &audit_source_sqlite, .where = store, .ledger = ledger, .bootstrap = bootstrap};
+    *audit = (struct farebox_audit){.source = &audit_source_sqlite,
+                                    .where = store,
+                                    .ledger = &audit_ledger_file,
+                                    .ledger_where = ledger,
+                                    .bootstrap = bootstrap};
 }
 
 void farebox_audit_init_mysql(struct farebox_audit *audit,
                               const struct mysql_store_options *database, const char *ledger,
                               const char *bootstrap)
 {
-    *audit = (struct farebox_audit){
-        .source = &audit_source_mysql, .where = database, .ledger = ledger, .bootstrap = bootstrap};
+    *audit = (struct farebox_audit){.source = &audit_source_mysql,
+                                    .where = database,
+                                    .ledger = &audit_ledger_file,
+                                    .ledger_where = ledger,
+                                    .bootstrap = bootstrap};
+}
+
+void farebox_audit_set_ledger(struct farebox_audit *audit, const struct audit_ledger *ledger,
+                              const void *where)
+{
+    audit->ledger = ledger;
+    audit->ledger_where = where;
 }
 
 void farebox_audit_clear(struct farebox_audit *audit)
@@ -92,13 +99,6 @@ static struct audit_subject *find_subject(struct farebox_audit *audit, const cha
                                        sizeof(audit->subjects[0]), compare_subjects);
 }
 
-static int64_t unix_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void read_rows(struct farebox_audit *audit)
 {
     struct store *store = audit->source->open(audit->where);
@@ -122,51 +122,52 @@ static void read_rows(struct farebox_audit *audit)
     free(block);
 }
 
-static void add_totals(struct farebox_audit *audit, const struct pg_ledger *ledger)
+static int compare_payments(const void *a, const void *b)
 {
-    for (size_t i = 0; i < audit->count; i++) {
-        struct audit_trip *trip = &audit->subjects[i].trip;
-        struct pg_ledger_totals totals = pg_ledger_totals(ledger, &audit->subjects[i].payment_id);
-        trip->captured_krw = totals.captured_krw;
-        trip->refunded_krw = totals.refunded_krw;
-        trip->refunded_outside_krw = totals.refunded_outside_krw;
-        trip->approvals = totals.approvals;
-        trip->other_currency = totals.not_krw > 0;
-    }
+    const struct audit_subject *const *left = a;
+    const struct audit_subject *const *right = b;
+    return memcmp(&(*left)->payment_id, &(*right)->payment_id, sizeof((*left)->payment_id));
 }
 
+/* The subjects by payment id, which is what the PG knows them by. */
+struct order_reader {
+    struct audit_subject **subjects;
+    size_t count;
+    struct audit_findings *findings;
+};
+
 /* Breakers probe the PG with an order id of no trip, which leaves an order without money. */
-static uint32_t count_strange_money(struct farebox_audit *audit, const struct pg_ledger *ledger)
+static void on_order(void *context, const struct audit_order *order)
 {
-    int64_t captured_krw = 0;
-    int64_t known_krw = 0;
-    for (uint32_t i = 0; i < pg_ledger_order_count(ledger); i++) {
-        struct pg_ledger_order_view order;
-        pg_ledger_order_at(ledger, i, &order);
-        captured_krw += order.totals.captured_krw;
+    struct order_reader *reader = context;
+    const struct pg_ledger_totals *totals = &order->totals;
+    struct audit_subject wanted = {.payment_id = order->order_id};
+    struct audit_subject *key = &wanted;
+    struct audit_subject **found =
+        bsearch(&key, reader->subjects, reader->count, sizeof(key), compare_payments);
+    if (found == NULL) {
+        reader->findings->strangers += totals->captured_krw > 0;
+        return;
     }
-    for (size_t i = 0; i < audit->count; i++) {
-        known_krw += pg_ledger_totals(ledger, &audit->subjects[i].payment_id).captured_krw;
-    }
-    return captured_krw == known_krw ? 0 : 1;
+    struct audit_trip *trip = &(*found)->trip;
+    trip->captured_krw += totals->captured_krw;
+    trip->refunded_krw += totals->refunded_krw;
+    trip->refunded_outside_krw += totals->refunded_outside_krw;
+    trip->approvals += totals->approvals;
+    trip->other_currency = trip->other_currency || totals->not_krw > 0;
 }
 
 static void read_ledger(struct farebox_audit *audit, struct audit_findings *findings)
 {
-    const struct pg_file_options options = {.path = audit->ledger,
-                                            .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
-                                            .config = pg_fake_config_default(),
-                                            .read_only = true};
-    struct pg_file *file = NULL;
-    char message[PG_FILE_MESSAGE_SIZE];
-    if (pg_file_open(&options, &file, message) != PG_FILE_OK) {
-        fail_msg("%s", message);
+    struct order_reader reader = {calloc(audit->count + 1, sizeof(*reader.subjects)), audit->count,
+                                  findings};
+    assert_non_null(reader.subjects);
+    for (size_t i = 0; i < audit->count; i++) {
+        reader.subjects[i] = &audit->subjects[i];
     }
-    pg_file_advance(file, unix_ms());
-    const struct pg_ledger *ledger = pg_fake_ledger_view(pg_file_fake(file));
-    add_totals(audit, ledger);
-    findings->strangers += count_strange_money(audit, ledger);
-    pg_file_close(file);
+    qsort(reader.subjects, audit->count, sizeof(*reader.subjects), compare_payments);
+    audit->ledger->read(audit->ledger_where, on_order, &reader);
+    free(reader.subjects);
 }
 
 struct event_reader {

@@ -38,7 +38,8 @@ struct audit_subject {
 struct farebox_audit {
     const struct audit_source *source; /* reads the tables ... */
     const void *where;                 /* ... which are here */
-    const char *ledger;
+    const struct audit_ledger *ledger; /* reads the PG's ledger ... */
+    const void *ledger_where;          /* ... which is here */
     const char *bootstrap;
     struct audit_subject *subjects;
     size_t count;
@@ -60,13 +61,16 @@ struct audit_findings {
     char first[600]; /* the first violation, for people */
 };
 
-/* The store is a SQLite file, or a database of MySQL or MariaDB. Paths, texts and options are
- * borrowed. */
+/* The store is a SQLite file, or a database of MySQL or MariaDB; the ledger is the fake PG's file.
+ * Paths, texts and options are borrowed. */
 void farebox_audit_init(struct farebox_audit *audit, const char *store, const char *ledger,
                         const char *bootstrap);
 void farebox_audit_init_mysql(struct farebox_audit *audit,
                               const struct mysql_store_options *database, const char *ledger,
                               const char *bootstrap);
+/* The ledger of another PG, which is borrowed. */
+void farebox_audit_set_ledger(struct farebox_audit *audit, const struct audit_ledger *ledger,
+                              const void *where);
 void farebox_audit_clear(struct farebox_audit *audit);
 
 /* Adds a trip that must become a payment; the fare is what the fake pricing says of it. */

@@ -7,6 +7,7 @@
 
 #include "farebox_audit_source.h"
 
+#include "pg_file.h"
 #include "sqlite_store.h"
 
 #include <mysql.h>
@@ -15,6 +16,10 @@
 #include <time.h>
 
 #define ERROR_SIZE 700
+/* As many as the binary's fake PG may hold. */
+#define ORDERS_MAX  (1U << 18)
+#define KEYS_MAX    (1U << 19)
+#define PENDING_MAX (1U << 14)
 
 static int64_t unix_ms(void *context)
 {
@@ -86,3 +91,26 @@ static int64_t mysql_count(const void *where, const char *query)
 }
 
 const struct audit_source audit_source_mysql = {mysql_open, mysql_count};
+
+static void file_read(const void *where, audit_order_fn *on_order, void *context)
+{
+    const struct pg_file_options options = {.path = where,
+                                            .limits = {{ORDERS_MAX, KEYS_MAX, PENDING_MAX}, 0},
+                                            .config = pg_fake_config_default(),
+                                            .read_only = true};
+    struct pg_file *file = NULL;
+    char message[PG_FILE_MESSAGE_SIZE];
+    if (pg_file_open(&options, &file, message) != PG_FILE_OK) {
+        fail_msg("%s", message);
+    }
+    pg_file_advance(file, unix_ms(NULL));
+    const struct pg_ledger *ledger = pg_fake_ledger_view(pg_file_fake(file));
+    for (uint32_t i = 0; i < pg_ledger_order_count(ledger); i++) {
+        struct pg_ledger_order_view view;
+        pg_ledger_order_at(ledger, i, &view);
+        on_order(context, &(struct audit_order){view.order_id, view.totals});
+    }
+    pg_file_close(file);
+}
+
+const struct audit_ledger audit_ledger_file = {file_read};

@@ -47,6 +47,17 @@ const char *const fleet_metric_names[FLEET_METRICS] = {
     "farebox_events_total{what=\"rescued\"}",
     "farebox_events_total{what=\"refunded\"}",
     "farebox_events_total{what=\"duplicate\"}",
+    "farebox_events_total{what=\"claimed\"}",
+    "farebox_events_total{what=\"unknown\"}",
+    "farebox_events_total{what=\"batch_resent\"}",
+    "farebox_events_total{what=\"breaker_opened\"}",
+    "farebox_pg_calls_total{call=\"charge\",answer=\"not_sent\"}",
+    "farebox_pg_calls_total{call=\"charge\",answer=\"timeout\"}",
+    "farebox_pg_calls_total{call=\"charge\",answer=\"broken\"}",
+    "farebox_pg_calls_total{call=\"charge\",answer=\"error\"}",
+    "farebox_pg_calls_total{call=\"charge\",answer=\"payment\"}",
+    "farebox_upstream_calls_total{upstream=\"pricing\",answer=\"trouble\"}",
+    "farebox_upstream_calls_total{upstream=\"users\",answer=\"trouble\"}",
 };
 
 int64_t fleet_number(const char *name, int64_t otherwise)
@@ -328,8 +339,7 @@ static void take_database_away(struct fleet *fleet)
     assert_true(fleet->database_start(outage));
 }
 
-/* Sends, and waits until some of it has begun. */
-static void load(struct fleet *fleet, int32_t trips)
+void fleet_load(struct fleet *fleet, int32_t trips)
 {
     int64_t before = fleet->trips;
     fleet_send(fleet, trips);
@@ -338,7 +348,7 @@ static void load(struct fleet *fleet, int32_t trips)
     fleet_pause(fleet, fleet_draw(fleet, 300));
 }
 
-static void shuffle(struct fleet *fleet, uint32_t *order, uint32_t count)
+void fleet_shuffle(struct fleet *fleet, uint32_t *order, uint32_t count)
 {
     for (uint32_t i = count; i > 1; i--) {
         uint32_t other = fleet_draw(fleet, i);
@@ -356,10 +366,10 @@ void fleet_trouble(struct fleet *fleet, int32_t rounds, int32_t trips)
         for (uint32_t i = 0; i < STEPS; i++) {
             order[i] = i;
         }
-        shuffle(fleet, order, STEPS);
+        fleet_shuffle(fleet, order, STEPS);
         for (int32_t i = 0; i < STEPS; i++) {
             int32_t step = round * STEPS + i;
-            load(fleet, trips * (step + 1) / steps - trips * step / steps);
+            fleet_load(fleet, trips * (step + 1) / steps - trips * step / steps);
             if (order[i] == STEP_OUTAGE) {
                 take_database_away(fleet);
             } else if (order[i] == STEP_FREEZE) {
@@ -374,7 +384,7 @@ void fleet_trouble(struct fleet *fleet, int32_t rounds, int32_t trips)
 }
 
 /* Records that come again after a restart are known duplicates, but they, too, take their time. */
-static void await_offsets_at_the_end(struct fleet *fleet)
+void fleet_await_offsets(struct fleet *fleet)
 {
     const char *bootstrap = kafka_broker_bootstrap(fleet->broker);
     int64_t deadline_ms = process_clock_ms() + PROCESS_PATIENCE_MS;
@@ -399,7 +409,7 @@ void fleet_settle(struct fleet *fleet, int64_t timeout_ms)
     if (!farebox_audit_await_settled(&fleet->audit, timeout_ms)) {
         fleet_fail(fleet, "not all payments are settled");
     }
-    await_offsets_at_the_end(fleet);
+    fleet_await_offsets(fleet);
     fleet_stop(fleet);
 }
 
@@ -431,6 +441,6 @@ void fleet_expect(struct fleet *fleet, struct audit_findings *findings)
     farebox_audit_judge(&fleet->audit, true, findings);
     print_what_happened(fleet, findings);
     farebox_audit_expect(&fleet->audit, true, findings);
-    assert_int_equal(findings->completed + findings->failed + findings->operator, fleet->trips);
+    assert_int_equal(findings->completed + findings->failed + findings->unfinished, fleet->trips);
     assert_int_equal(findings->dead, 0);
 }

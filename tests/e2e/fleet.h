@@ -20,7 +20,7 @@
 #define FLEET_SIZE       3
 #define FLEET_PARTITIONS 6
 /* What the processes count, in the order of fleet_metric_names. */
-#define FLEET_METRICS 15
+#define FLEET_METRICS 26
 
 struct fleet_member {
     struct farebox_process process;
@@ -87,6 +87,11 @@ void fleet_fail(struct fleet *fleet, const char *what);
  * between that and its end is lost. Its supervisor waits for restart_ms. */
 void fleet_kill(struct fleet *fleet, uint32_t member, int64_t restart_ms);
 
+/* Sends new trips, and waits until some of them have begun. */
+void fleet_load(struct fleet *fleet, int32_t trips);
+/* Puts numbers into an order that is drawn. */
+void fleet_shuffle(struct fleet *fleet, uint32_t *order, uint32_t count);
+
 /*
  * Rounds of trouble under load. In each, every process is killed once, one is frozen until others
  * have taken over its payments, and the database is taken away once (by SIGKILL or SIGTERM in turn;
@@ -102,7 +107,11 @@ void fleet_trouble(struct fleet *fleet, int32_t rounds, int32_t trips);
  */
 void fleet_settle(struct fleet *fleet, int64_t timeout_ms);
 
-/* Holds everything against everything, settled, and prints what happened. */
+/* Looks until both groups have committed all that was sent. */
+void fleet_await_offsets(struct fleet *fleet);
+
+/* Holds everything against everything, settled, and prints what happened: no trip is lost or left
+ * but to an operator, and no record became a dead letter. */
 void fleet_expect(struct fleet *fleet, struct audit_findings *findings);
 
 #endif

@@ -89,6 +89,53 @@ static void trouble_is_the_records_own_where_the_upstream_answers_others(void **
     assert_int_equal(w.out.dead_letter, DEAD_LETTER_PRICING_TROUBLE);
 }
 
+/* The outage begins after an answer that others got, perhaps after a bad try of the record's own.
+ */
+static void trap_13_an_outage_that_begins_between_two_tries_makes_no_dead_letter(void **state)
+{
+    (void)state;
+    for (int own = 1; own <= 3; own++) {
+        struct pay w = looking_up();
+        pay_fare(&w, FARE_KRW);
+        for (int i = 0; i < own; i++) {
+            pay_advance(&w, 1);
+            w.ctx.last_good_ms[UPSTREAM_USERS] = w.ctx.now_ms;
+            pay_upstream(&w, UPSTREAM_USERS, UPSTREAM_TROUBLE);
+            pay_is(&w, PHASE_LOOKUP_WAIT);
+            pay_timer(&w);
+        }
+        for (int i = 0; i < 40; i++) {
+            pay_upstream(&w, UPSTREAM_USERS, UPSTREAM_TROUBLE);
+            pay_is(&w, PHASE_LOOKUP_WAIT);
+            assert_int_equal(w.out.trip_breaker, i % 4 == 3 ? 1 << GATE_USERS : 0);
+            pay_timer(&w);
+        }
+        pay_payer(&w);
+        pay_is(&w, PHASE_OPENING);
+    }
+}
+
+/* An outage uses up no try, and gives none back. */
+static void a_record_that_fails_before_and_after_an_outage_becomes_a_dead_letter(void **state)
+{
+    (void)state;
+    struct pay w = exhausted(UPSTREAM_USERS, INT64_MIN);
+    pay_timer(&w);
+    for (int i = 0; i < 4; i++) {
+        pay_upstream(&w, UPSTREAM_USERS, UPSTREAM_TROUBLE);
+        pay_timer(&w);
+        assert_int_equal(w.out.dead_letter, DEAD_LETTER_NONE);
+        pay_advance(&w, 1);
+        w.ctx.last_good_ms[UPSTREAM_USERS] = w.ctx.now_ms;
+        pay_upstream(&w, UPSTREAM_USERS, UPSTREAM_TROUBLE);
+        if (i < 3) {
+            pay_timer(&w);
+        }
+    }
+    pay_is_closed(&w);
+    assert_int_equal(w.out.dead_letter, DEAD_LETTER_USERS_TROUBLE);
+}
+
 static void after_an_outage_a_record_has_all_its_tries_again(void **state)
 {
     (void)state;
@@ -211,6 +258,8 @@ int main(void)
         cmocka_unit_test(only_what_is_missing_is_asked_again),
         cmocka_unit_test(trap_13_an_upstream_that_is_down_opens_the_breaker_and_the_record_waits),
         cmocka_unit_test(trouble_is_the_records_own_where_the_upstream_answers_others),
+        cmocka_unit_test(trap_13_an_outage_that_begins_between_two_tries_makes_no_dead_letter),
+        cmocka_unit_test(a_record_that_fails_before_and_after_an_outage_becomes_a_dead_letter),
         cmocka_unit_test(after_an_outage_a_record_has_all_its_tries_again),
         cmocka_unit_test(an_open_breaker_makes_a_record_wait_however_long),
         cmocka_unit_test(trouble_while_the_breaker_is_open_consumes_no_retry),
