@@ -104,7 +104,7 @@ static struct options options_read(int argc, char **argv)
             o.rows = bench_number(optarg, 1, 100000000);
             break;
         case 'p':
-            bench_db_pool(number(optarg, 64, 1048576));
+            bench_db_pool(bench_number(optarg, 64, 1048576));
             break;
         default:
             die(usage);
