@@ -349,10 +349,21 @@ static enum pg_answer_kind kind_of_failure(const struct transfer *t, CURLcode re
     return PG_ANSWER_BROKEN;
 }
 
+/* What a key of another merchant gets for each of our billing keys. */
+static bool denies_billing_key(const struct pg_http_answer *answer)
+{
+    const char *code = answer->pg_texts.code;
+
+    return answer->pg.code_class == PG_CODE_DECLINED &&
+           (strcmp(code, "NOT_FOUND_BILLING") == 0 ||
+            strcmp(code, "INVALID_BILL_KEY_REQUEST") == 0);
+}
+
 /*
  * Where the merchant's account is known, a Payment object of another one says that the key is
- * another's: credentials are wrong. And "absent" counts only once this key has shown a payment of
- * that account; until then it proves nothing.
+ * another's: credentials are wrong. And until this key has shown a payment of that account,
+ * "absent" proves nothing, and a billing key that it does not know may be ours at the right
+ * merchant.
  */
 static void judge_account(struct transfer *t, struct pg_http_answer *answer)
 {
@@ -372,9 +383,17 @@ static void judge_account(struct transfer *t, struct pg_http_answer *answer)
         memset(&answer->pg_texts, 0, sizeof(answer->pg_texts));
         memcpy(answer->pg_texts.code, other, sizeof(other));
         *pg = (struct pg_answer){.kind = PG_ANSWER_ERROR, .code_class = PG_CODE_CREDENTIALS};
-    } else if (pg->kind == PG_ANSWER_ERROR && pg->code_class == PG_CODE_NOT_FOUND &&
-               !http->is_account_proven && !t->call->is_probe) {
+        return;
+    }
+    if (pg->kind != PG_ANSWER_ERROR || http->is_account_proven) {
+        return;
+    }
+    if (pg->code_class == PG_CODE_NOT_FOUND && !t->call->is_probe) {
         pg->code_class = PG_CODE_REQUEST;
+    } else if (denies_billing_key(answer)) {
+        tell(t, "a billing key is unknown to the key's merchant, of whom no payment was seen yet",
+             "");
+        pg->code_class = PG_CODE_CREDENTIALS;
     }
 }
 

@@ -377,6 +377,41 @@ static void absence_counts_once_the_key_has_shown_a_payment_of_the_account(void 
     assert_int_equal(class_of_absence(false), PG_CODE_NOT_FOUND);
 }
 
+static void answer_without_billing_keys(struct raw_conn *conn)
+{
+    while (raw_conn_read(conn)) {
+        bool is_charge = strstr(raw_conn_request(conn), "/v1/billing/") != NULL;
+        (void)raw_conn_answer(conn, is_charge ? 404 : 200,
+                              is_charge ? "{\"code\":\"NOT_FOUND_BILLING\",\"message\":\"m\"}"
+                                        : kit_done);
+    }
+}
+
+static int class_of_charge(void)
+{
+    struct kit_call call = kit_call_of(PG_REQUEST_CHARGE);
+    kit_ask(&kit, &call);
+    assert_int_equal(call.answer.pg.kind, PG_ANSWER_ERROR);
+    assert_string_equal(call.answer.pg_texts.code, "NOT_FOUND_BILLING");
+    return call.answer.pg.code_class;
+}
+
+/* Another merchant's key knows none of our billing keys: every trip would be declined. */
+static void an_unknown_billing_key_declines_once_the_key_has_shown_a_payment(void **state)
+{
+    (void)state;
+    open_peer(answer_without_billing_keys);
+    kit.options.account = "merchant-1";
+    kit_open(&kit);
+    assert_int_equal(class_of_charge(), PG_CODE_CREDENTIALS);
+    assert_int_equal(kit_kind(&kit, PG_REQUEST_LOOKUP), PG_ANSWER_PAYMENT);
+    assert_int_equal(class_of_charge(), PG_CODE_DECLINED);
+    kit_close(&kit);
+    kit.options.account = "";
+    kit_open(&kit);
+    assert_int_equal(class_of_charge(), PG_CODE_DECLINED);
+}
+
 static void a_payment_of_another_account_says_that_the_credentials_are_wrong(void **state)
 {
     struct kit_call call = kit_call_of(PG_REQUEST_CHARGE);
@@ -432,6 +467,7 @@ int main(void)
         TEST(a_charge_is_not_sent_again_by_itself_after_its_send_limit),
         TEST(a_wakeup_ends_a_wait_and_one_that_came_early_the_next),
         TEST(absence_counts_once_the_key_has_shown_a_payment_of_the_account),
+        TEST(an_unknown_billing_key_declines_once_the_key_has_shown_a_payment),
         TEST(a_payment_of_another_account_says_that_the_credentials_are_wrong),
     };
     return pg_http_global_init() ? cmocka_run_group_tests_name("pg_http", tests, NULL, NULL) : 1;

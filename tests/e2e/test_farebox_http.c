@@ -47,11 +47,11 @@ static void hurry(void)
 }
 
 /* On a free port, or where it was before. Its state outlives a kill. */
-static void start_fakepg(int port)
+static void start_fakepg(int port, const char *option)
 {
     char number[16];
     const char *const options[] = {"-k",     SECRET_KEY, "--state", fakepg.state,
-                                   "--port", number,     NULL};
+                                   "--port", number,     option,    NULL};
     (void)snprintf(number, sizeof(number), "%d", port);
     fakepg_kit_start(&fakepg, options);
 }
@@ -61,7 +61,7 @@ static int setup(void **state)
     (void)state;
     farebox_process_init(&process, NULL);
     fakepg_kit_init(&fakepg);
-    start_fakepg(0);
+    start_fakepg(0, NULL);
     use_fakepg();
     return 0;
 }
@@ -210,6 +210,17 @@ static void a_key_of_another_merchant_is_as_good_as_refused(void **state)
     expect_credentials_refused();
 }
 
+static void a_key_whose_merchant_knows_no_billing_key_of_ours_fails_nobody(void **state)
+{
+    (void)state;
+    int port = fakepg.port;
+    fakepg_kit_kill(&fakepg);
+    start_fakepg(port, "--strict-billing-keys");
+    farebox_process_set(&process, "FAREBOX_PG_ACCOUNT", "somebody");
+    expect_credentials_refused();
+    assert_int_equal(total("approvals"), 0);
+}
+
 static void a_pg_that_is_killed_and_comes_back_charges_each_trip_once(void **state)
 {
     (void)state;
@@ -223,7 +234,7 @@ static void a_pg_that_is_killed_and_comes_back_charges_each_trip_once(void **sta
     fakepg_kit_kill(&fakepg);
     send_trips(TRIPS, TRIPS);
     process_pause(1000);
-    start_fakepg(port);
+    start_fakepg(port, NULL);
     await_count("SELECT count(*) FROM payments", 2L * TRIPS);
     await_count(unsettled, 0);
     assert_int_equal(total("approved_twice"), 0);
@@ -363,6 +374,7 @@ int main(void)
         TEST(what_pricing_and_users_refuse_for_good_is_not_charged),
         TEST(refused_credentials_open_the_breaker_and_alert),
         TEST(a_key_of_another_merchant_is_as_good_as_refused),
+        TEST(a_key_whose_merchant_knows_no_billing_key_of_ours_fails_nobody),
         TEST(a_pg_that_charges_and_never_answers_charges_once),
         TEST(a_charge_that_appears_after_the_rescue_has_looked_is_refunded),
         TEST(a_pg_that_is_killed_and_comes_back_charges_each_trip_once),
