@@ -31,7 +31,7 @@
 #define UPSTREAM_CONNECTIONS 128
 #define OTHER_FILES          400
 /* A run with a slow PG has trips for so many seconds at most. */
-#define SLOW_RUN_S 8
+#define SLOW_RUN_S 6
 /* Without many in flight. */
 #define FEW_IN_FLIGHT 256
 /* Charges a second that the PG answers while many are to gather, at most: trips come faster. */
@@ -59,7 +59,7 @@ struct results {
 static const char usage[] =
     "bench_http [--trips N] [--rounds N] [--lanes N] [--delay MS] [--connections N]\n"
     "           [--more-connections N] [--in-flight N] [--sqlite]\n"
-    "  --trips             payments of each run, 16000; of slow runs perhaps fewer\n"
+    "  --trips             payments of each run, 12000; of slow runs perhaps fewer\n"
     "  --rounds            how often each of them runs, 3; medians are printed\n"
     "  --lanes             connections to the store, 2\n"
     "  --delay             milliseconds until the slow PG answers, 500\n"
@@ -76,7 +76,7 @@ static struct options options_read(int argc, char **argv)
         {"connections", 1, NULL, 'c'}, {"more-connections", 1, NULL, 'm'},
         {"in-flight", 1, NULL, 'f'},   {"sqlite", 0, NULL, 's'},
         {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    struct options o = {.trips = 16000,
+    struct options o = {.trips = 12000,
                         .rounds = 3,
                         .lanes = 2,
                         .delay_ms = 500,
