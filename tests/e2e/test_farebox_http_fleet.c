@@ -1,9 +1,9 @@
 /*
  * Three farebox processes on one MariaDB and one broker whose PG, pricing and users are
  * farebox-fakepg over HTTP: one process is the PG, with its state in a file, another one is pricing
- * and users. Every fault that they know is on at random, all six processes are killed again and
- * again, and the PG and the upstreams are stopped, or hang, for as long as an outage takes, all of
- * it under load. Then the fakes work, everything must settle by itself, and the PG's ledger, the
+ * and users. Every fault that they know is on at random, all five processes are killed again
+ * and again, and the PG and the upstreams are stopped, or hang, for as long as an outage takes, all
+ * of it under load. Then the fakes work, everything must settle by itself, and the PG's ledger, the
  * tables and payment_events are held against one another.
  *
  * The long form, nine minutes or more:
@@ -197,11 +197,24 @@ static void stop_peer(struct http_peer *peer, bool hangs, int64_t ms, int32_t tr
     }
 }
 
+/* Charges whose answers a stop of the PG swallows, and of which its operator cancels a part. */
+static void cancel_behind_the_back(void)
+{
+    fakepg_kit_set(
+        &pg.kit, "faults",
+        "{\"fault\":\"outside_cancel\",\"wire\":\"hang\",\"op\":\"charge\",\"times\":8}");
+    fleet_send(&fleet, 10);
+    fleet_pause(&fleet, 300);
+}
+
 static void stop_of_the_round(int32_t round, int32_t rounds, int32_t trips)
 {
     bool is_long = round < LONG_STOPS && round < (rounds + 1) / 2;
     int64_t ms = is_long ? 1000 * fleet_number("FAREBOX_E2E_STOP_S", STOP_S)
                          : 1000 + fleet_draw(&fleet, 2000);
+    if (round % 2 == 0) {
+        cancel_behind_the_back();
+    }
     stop_peer(round % 2 == 0 ? &pg : &upstreams, round / 2 % 2 == 1, ms, trips);
 }
 
