@@ -109,15 +109,16 @@ static bool galera_configure(MYSQL *db, char *reason)
     return true;
 }
 
-/* MariaDB 10.6 and MySQL 8.0 have what Farebox needs. */
+/* MariaDB 10.6 and MySQL 8.0.12 have what Farebox needs: SKIP LOCKED, and columns that are added
+ * with ALGORITHM = INSTANT. */
 static bool version_check(MYSQL *db, char *reason)
 {
     unsigned long version = mysql_get_server_version(db);
     bool is_mariadb = strstr(mysql_get_server_info(db), "MariaDB") != NULL;
-    if (version >= (is_mariadb ? 100600u : 80000u)) {
+    if (version >= (is_mariadb ? 100600u : 80012u)) {
         return true;
     }
-    snprintf(reason, REASON_SIZE, "is too old (%s): MySQL 8.0 or MariaDB 10.6 is the oldest",
+    snprintf(reason, REASON_SIZE, "is too old (%s): MySQL 8.0.12 or MariaDB 10.6 is the oldest",
              mysql_get_server_info(db));
     return false;
 }

@@ -188,14 +188,16 @@ static void server_that_is_too_old(void **state)
 {
     (void)state;
     static const char *const versions[][2] = {{"--version=10.5.27-MariaDB", NULL},
+                                              {"--version=8.0.11", NULL},
                                               {"--version=5.7.44", NULL}};
+    static const char *const names[] = {"10.5.27", "8.0.11", "5.7.44"};
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
         sql_client_close(&sql);
         mariadb_server_stop(&server, false);
         server.options = versions[i];
         assert_true(mariadb_server_start(&server));
-        expect_refusal(NULL, "MySQL 8.0 or MariaDB 10.6 is the oldest");
-        expect_refusal("migrate", i == 0 ? "10.5.27" : "5.7.44");
+        expect_refusal(NULL, "MySQL 8.0.12 or MariaDB 10.6 is the oldest");
+        expect_refusal("migrate", names[i]);
     }
     mariadb_server_stop(&server, false);
     server.options = NULL;
