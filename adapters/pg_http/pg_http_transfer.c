@@ -397,6 +397,23 @@ static void judge_account(struct transfer *t, struct pg_http_answer *answer)
     }
 }
 
+/*
+ * A user whose customerKey the PG can't take is never charged: the record becomes a dead letter
+ * now, which can be retried when FAREBOX_PG_CUSTOMER_KEY is mended, instead of a lost ride after a
+ * long proof that no charge exists.
+ */
+static void judge_customer(struct transfer *t, struct pg_http_answer *answer)
+{
+    const struct pg_http_options *options = &t->peer->http->options;
+
+    if (options->peers[PG_HTTP_PG].base_url != NULL && answer->upstream.kind == UPSTREAM_OK &&
+        !pg_request_customer_fits(&options->texts, t->call->request.user_id)) {
+        answer->upstream = (struct upstream_answer){.kind = UPSTREAM_REFUSED};
+        memset(&answer->upstream_texts, 0, sizeof(answer->upstream_texts));
+        tell(t, "a user's customerKey would be shorter or longer than the PG takes", "");
+    }
+}
+
 static void decode(struct transfer *t, struct pg_http_answer *answer)
 {
     const struct pg_request_call *asked = &t->call->request;
@@ -411,6 +428,7 @@ static void decode(struct transfer *t, struct pg_http_answer *answer)
     } else if (asked->op == PG_REQUEST_PAYER) {
         upstream_decode_payer((int)status, t->body, t->body_len, asked->user_id, &answer->upstream,
                               &answer->upstream_texts);
+        judge_customer(t, answer);
         is_readable = answer->upstream.kind != UPSTREAM_TROUBLE;
     } else {
         pg_answer_decode((int)status, t->body, t->body_len, &asked->payment_id, &answer->pg,

@@ -115,6 +115,14 @@ static bool set_body(struct pg_request *request, json_t *json)
     return true;
 }
 
+bool pg_request_customer_fits(const struct pg_request_texts *texts, const char *user_id)
+{
+    char customer[PG_REQUEST_CUSTOMER_KEY_MAX + 1];
+
+    return expand(texts->customer_key, "{userId}", user_id, SIZE_MAX, customer, sizeof(customer)) &&
+           strlen(customer) >= PG_REQUEST_CUSTOMER_KEY_MIN;
+}
+
 static bool render_charge(const struct pg_request_call *call, const struct pg_request_texts *texts,
                           struct pg_request *request, struct target *target)
 {

@@ -63,6 +63,9 @@ struct pg_request {
     char key[PG_REQUEST_KEY_SIZE]; /* Idempotency-Key; "": none */
 };
 
+/* True where the customerKey of this user has a length that the PG takes. */
+bool pg_request_customer_fits(const struct pg_request_texts *texts, const char *user_id);
+
 /*
  * Renders the call. A charge's key is the payment id for ever; a cancel's is that, ":cancel:" and
  * the number. False: a text is longer than the limits above or is not UTF-8, or there is no

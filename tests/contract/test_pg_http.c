@@ -122,6 +122,15 @@ static void answer_upstreams(struct raw_conn *conn)
     }
 }
 
+static void answer_user_u(struct raw_conn *conn)
+{
+    while (raw_conn_read(conn)) {
+        (void)raw_conn_answer(conn, 200,
+                              "{\"userId\":\"u\",\"paymentMethodId\":\"pm-1\","
+                              "\"billingKey\":\"" KIT_BILLING "\"}");
+    }
+}
+
 static void pricing_and_users_get_no_credentials_of_the_pg(void **state)
 {
     struct kit_call fare = kit_call_of(PG_REQUEST_FARE);
@@ -142,6 +151,20 @@ static void pricing_and_users_get_no_credentials_of_the_pg(void **state)
     assert_sent("GET /internal/api/users/user-1/payment-methods/default HTTP/1.1\r\n");
     assert_sent("\r\ntraceparent: 00-");
     assert_null(strstr(raw_peer_last(peer), "Authorization"));
+}
+
+/* The PG takes customerKeys of 2 to 300 characters, so this user can't be charged. */
+static void a_user_whose_customer_key_is_too_short_is_refused_before_any_claim(void **state)
+{
+    struct kit_call payer = kit_call_of(PG_REQUEST_PAYER);
+    (void)state;
+    open_peer(answer_user_u);
+    kit_open(&kit);
+    payer.call.request.user_id = "u";
+    kit_ask(&kit, &payer);
+    assert_int_equal(payer.answer.upstream.kind, UPSTREAM_REFUSED);
+    assert_string_equal(payer.answer.upstream_texts.billing_key, "");
+    assert_non_null(strstr(kit.told, "customerKey"));
 }
 
 /* Each waits for the other to be there. */
@@ -277,7 +300,7 @@ static void a_look_up_that_waited_too_long_for_a_transfer_is_not_sent(void **sta
     kit_begin(&kit, &second);
     atomic_store(&may_answer, true);
     kit_await(&kit, &second);
-    assert_true(first.is_answered);
+    kit_await(&kit, &first);
     assert_int_equal(second.answer.pg.kind, PG_ANSWER_NOT_SENT);
     assert_int_equal(raw_peer_requests(peer), 1);
 }
@@ -456,6 +479,7 @@ int main(void)
         TEST(the_kernel_gives_up_what_is_not_acknowledged_when_we_do),
         TEST(look_ups_and_cancels_leave_as_the_protocol_has_them),
         TEST(pricing_and_users_get_no_credentials_of_the_pg),
+        TEST(a_user_whose_customer_key_is_too_short_is_refused_before_any_claim),
         TEST(fare_and_payer_are_asked_for_at_once),
         TEST(many_calls_share_few_connections_and_all_are_answered),
         TEST(calls_without_an_answer_are_dropped_at_the_end),

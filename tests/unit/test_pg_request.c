@@ -177,9 +177,24 @@ static void what_has_no_room_is_refused_not_cut(void **state)
     assert_true(pg_request_render(&call, &texts, &request));
 }
 
+static void a_customer_key_has_two_to_three_hundred_characters(void **state)
+{
+    const struct pg_request_texts alone = {.customer_key = "{userId}"};
+    const struct pg_request_texts longer = {.customer_key = "t{userId}"};
+    char longest[PG_REQUEST_CUSTOMER_KEY_MAX + 1];
+    (void)state;
+    memset(longest, 'u', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    assert_false(pg_request_customer_fits(&alone, "u"));
+    assert_true(pg_request_customer_fits(&longer, "u"));
+    assert_true(pg_request_customer_fits(&alone, longest));
+    assert_false(pg_request_customer_fits(&longer, longest));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_customer_key_has_two_to_three_hundred_characters),
         cmocka_unit_test(a_charge_has_its_billing_key_in_the_path_and_the_payment_id_as_key),
         cmocka_unit_test(a_charge_sent_again_has_the_same_bytes),
         cmocka_unit_test(look_ups_go_by_order_or_by_payment_key_without_an_idempotency_key),
