@@ -226,6 +226,7 @@ static void do_step(uint32_t step, int32_t round, int32_t rounds, int32_t trips)
         return;
     }
     fleet_send(&fleet, trips / 2);
+    fleet_pause(&fleet, fleet_draw(&fleet, 200)); /* these have just begun */
     if (step == STEP_PG_KILL) {
         kill_peer(&pg);
     } else if (step == STEP_UPSTREAMS_KILL) {
@@ -269,18 +270,28 @@ static void await_late_actions(void)
     }
 }
 
+/* A trip whose record became a dead letter is one that has no payment, too. */
+static void fail_unsettled(const char *what)
+{
+    struct audit_findings findings;
+    farebox_audit_judge(&fleet.audit, false, &findings);
+    print_error("%d dead letters, %d violations; the first: %s\n", (int)findings.dead,
+                (int)findings.violations, findings.first);
+    fleet_fail(&fleet, what);
+}
+
 /* From the last trip on the fakes work; no process is started again for it. */
 static void settle(void)
 {
     if (!fleet_await_count(&fleet, "SELECT count(*) FROM payments", fleet.trips, SETTLE_MS)) {
-        fleet_fail(&fleet, "not every trip has a payment");
+        fail_unsettled("not every trip has a payment");
     }
     http_peer_calm(&pg);
     http_peer_calm(&upstreams);
     fleet_await(&fleet);
     await_late_actions();
     if (!farebox_audit_await_settled(&fleet.audit, SETTLE_MS)) {
-        fleet_fail(&fleet, "not all payments are settled");
+        fail_unsettled("not all payments are settled");
     }
     fleet_await_offsets(&fleet);
     fleet_stop(&fleet);
