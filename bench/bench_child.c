@@ -4,6 +4,7 @@
 #include "invariant.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,9 +23,26 @@ void bench_nap(int ms)
     (void)nanosleep(&time, NULL);
 }
 
+/* Also what a bench that gave up has left. */
+static void paths_remove(void)
+{
+    char pattern[100];
+    glob_t found;
+    (void)snprintf(pattern, sizeof(pattern), "/dev/shm/farebox-bench-%d-*", (int)getpid());
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            (void)unlink(found.gl_pathv[i]);
+        }
+        globfree(&found);
+    }
+}
+
 void bench_child_path(char path[100], const char *suffix)
 {
     static unsigned count;
+    if (count == 0) {
+        invariant(atexit(paths_remove) == 0);
+    }
     (void)snprintf(path, 100, "/dev/shm/farebox-bench-%d-%u.%s", (int)getpid(), ++count, suffix);
 }
 
@@ -60,12 +78,6 @@ void bench_child_start(struct bench_child *child, const char *name, char *const 
     }
 }
 
-static void files_remove(const struct bench_child *child)
-{
-    (void)unlink(child->out);
-    (void)unlink(child->log);
-}
-
 void bench_child_fail(const struct bench_child *child, const char *what)
 {
     char line[500];
@@ -76,7 +88,6 @@ void bench_child_fail(const struct bench_child *child, const char *what)
     if (file != NULL) {
         (void)fclose(file);
     }
-    files_remove(child);
     fprintf(stderr, "bench: %s %s\n", child->name, what);
     exit(1);
 }
@@ -126,6 +137,7 @@ void bench_child_stop(struct bench_child *child)
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         bench_child_fail(child, "did not stop in order");
     }
-    files_remove(child);
+    (void)unlink(child->out);
+    (void)unlink(child->log);
     child->pid = 0;
 }

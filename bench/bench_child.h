@@ -2,8 +2,8 @@
  * bench_child.h - a program that a bench starts, listens to, and ends.
  *
  * What it prints goes to files in memory (/dev/shm), so that nothing but a database waits for a
- * disk; they are removed with it. It dies with the bench. Whatever goes wrong ends the bench, after
- * what the child wrote to its standard error was shown. One thread.
+ * disk; they are removed with it, or at the bench's exit. It dies with the bench. Whatever goes
+ * wrong ends the bench, after what the child wrote to its standard error was shown. One thread.
  */
 #ifndef FAREBOX_BENCH_CHILD_H
 #define FAREBOX_BENCH_CHILD_H
@@ -20,7 +20,7 @@ struct bench_child {
     char out[100];
 };
 
-/* A path in /dev/shm that no other run uses. */
+/* A path in /dev/shm that no other run uses; its file is removed at exit. */
 void bench_child_path(char path[100], const char *suffix);
 
 /* `arguments` begins with the program's path; both lists end with NULL. */

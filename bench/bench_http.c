@@ -139,33 +139,44 @@ static void files_allow(uint32_t connections)
 struct fresh {
     struct bench_rows rows;
     char database[BENCH_DATABASE_SIZE];
-    char path[300];
 };
+
+/* Of the run that is under way. */
+static char sqlite_path[300];
+
+static void sqlite_remove(void)
+{
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        char path[320];
+        (void)snprintf(path, sizeof(path), "%s%s", sqlite_path, endings[i]);
+        (void)unlink(path);
+    }
+}
 
 static void fresh_make(struct fresh *fresh, const struct mariadb_server *server)
 {
     static unsigned count;
     const char *folder = getenv("TMPDIR");
+    fresh->rows = (struct bench_rows){
+        .server = server, .database = fresh->database, .sqlite_path = sqlite_path};
     if (server != NULL) {
         bench_db_fill(server, ROWS, fresh->database);
+        return;
     }
-    (void)snprintf(fresh->path, sizeof(fresh->path), "%s/farebox-bench-%d-%u.db",
+    if (count == 0) {
+        invariant(atexit(sqlite_remove) == 0);
+    }
+    (void)snprintf(sqlite_path, sizeof(sqlite_path), "%s/farebox-bench-%d-%u.db",
                    folder == NULL ? "/tmp" : folder, (int)getpid(), ++count);
-    fresh->rows = (struct bench_rows){
-        .server = server, .database = fresh->database, .sqlite_path = fresh->path};
 }
 
 static void fresh_remove(const struct fresh *fresh)
 {
-    static const char *const endings[] = {"", "-wal", "-shm"};
     if (fresh->rows.server != NULL) {
         bench_db_drop(fresh->rows.server, fresh->database);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        char path[320];
-        (void)snprintf(path, sizeof(path), "%s%s", fresh->path, endings[i]);
-        (void)unlink(path);
+    } else {
+        sqlite_remove();
     }
 }
 
