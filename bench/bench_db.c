@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,13 +20,16 @@
 #define DIRTY_PAGES_OK 64
 
 #define OPTION_SIZE 48
+#define POOL_MIB    6144
+/* Besides the pool: its descriptors, the log's buffer. */
+#define OTHER_LARGE_MIB 512
 
 /* What a server of its own machine would have; a test's is far smaller. innodb_flush_method and
  * the like keep the server's defaults, and the log is durable at each commit. */
-static char pool[OPTION_SIZE] = "--innodb-buffer-pool-size=6144M";
-static char redo[OPTION_SIZE] = "--innodb-log-file-size=2048M";
-static const char *const options[] = {pool, redo, "--max-connections=151",
-                                      "--innodb-log-buffer-size=64M", NULL};
+static char pool[OPTION_SIZE];
+static char redo[OPTION_SIZE];
+static const char *options[] = {pool, redo, "--max-connections=151", "--innodb-log-buffer-size=64M",
+                                NULL, NULL};
 
 static void fail(const char *what)
 {
@@ -66,14 +70,47 @@ static void watch_signals(void)
     (void)pthread_detach(thread);
 }
 
-void bench_db_pool(uint32_t mib)
+/* A line "<name>: <number> ..." of /proc/meminfo. */
+static uint32_t meminfo(const char *name)
 {
-    (void)snprintf(pool, sizeof(pool), "--innodb-buffer-pool-size=%" PRIu32 "M", mib);
-    (void)snprintf(redo, sizeof(redo), "--innodb-log-file-size=%" PRIu32 "M", mib / 3);
+    char line[200];
+    uint32_t number = 0;
+    size_t len = strlen(name);
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, name, len) == 0 && line[len] == ':') {
+            (void)sscanf(line + len + 1, "%" SCNu32, &number);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return number;
 }
 
-void bench_db_open(struct mariadb_server *server)
+static void large_pages_ask(uint32_t pool_mib)
 {
+    uint32_t page_kib = meminfo("Hugepagesize");
+    uint32_t needed = page_kib == 0 ? 1 : (pool_mib + OTHER_LARGE_MIB) * 1024 / page_kib;
+    uint32_t there = meminfo("HugePages_Free");
+    if (there < needed) {
+        fprintf(stderr,
+                "bench: --large-pages needs %" PRIu32 " huge pages, %" PRIu32
+                " are free: echo %" PRIu32 " > /proc/sys/vm/nr_hugepages\n",
+                needed, there, needed);
+        exit(2);
+    }
+    options[sizeof(options) / sizeof(options[0]) - 2] = "--large-pages";
+}
+
+void bench_db_open(struct mariadb_server *server, const struct bench_db_how *how)
+{
+    uint32_t pool_mib = how->pool_mib == 0 ? POOL_MIB : how->pool_mib;
+    (void)snprintf(pool, sizeof(pool), "--innodb-buffer-pool-size=%" PRIu32 "M", pool_mib);
+    (void)snprintf(redo, sizeof(redo), "--innodb-log-file-size=%" PRIu32 "M", pool_mib / 3);
+    if (how->large_pages) {
+        large_pages_ask(pool_mib);
+    }
     if (!mariadb_server_open_with(server, options)) {
         exit(1);
     }
@@ -103,6 +140,7 @@ void bench_db_print(const struct mariadb_server *server)
                                         "innodb_flush_log_at_trx_commit",
                                         "innodb_flush_method",
                                         "innodb_doublewrite",
+                                        "large_pages",
                                         "log_bin",
                                         "sync_binlog"};
     MYSQL *db = connect(server, NULL);

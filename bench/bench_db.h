@@ -10,14 +10,18 @@
 #include "mariadb_server.h"
 #include "mysql_store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BENCH_DATABASE_SIZE 40
 
+struct bench_db_how {
+    uint32_t pool_mib; /* of the buffer pool; the redo log has a third of it; 0: 6144 */
+    bool large_pages;  /* the pool is in huge pages; ends the program where too few are free */
+};
+
 /* Starts a durable server with the settings of a production database, small ones apart. */
-void bench_db_open(struct mariadb_server *server);
-/* Before that: the size of its buffer pool, otherwise 6144; the redo log has a third of it. */
-void bench_db_pool(uint32_t mib);
+void bench_db_open(struct mariadb_server *server, const struct bench_db_how *how);
 /* Prints the settings that decide about speed, and the file system of its folder. */
 void bench_db_print(const struct mariadb_server *server);
 

@@ -1,19 +1,14 @@
 #include "bench_fakepg.h"
 
-#include <curl/curl.h>
+#include "bench_request.h"
+
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_SIZE     65536
 #define TCP_ESTABLISHED 1
-
-struct answer {
-    char bytes[ANSWER_SIZE];
-    size_t len;
-};
 
 void bench_fakepg_start(struct bench_fakepg *pg, const char *binary, uint32_t delay_ms,
                         uint32_t connections)
@@ -35,37 +30,12 @@ void bench_fakepg_start(struct bench_fakepg *pg, const char *binary, uint32_t de
     pg->port = (uint16_t)port;
 }
 
-static size_t take(char *bytes, size_t size, size_t count, void *context)
-{
-    struct answer *answer = context;
-    size_t len = size * count;
-    if (len >= sizeof(answer->bytes) - answer->len) {
-        return 0;
-    }
-    memcpy(answer->bytes + answer->len, bytes, len);
-    answer->len += len;
-    return len;
-}
-
-/* GET, or POST where there is a body. The caller releases the answer. */
+/* The caller releases the answer. */
 static json_t *ask(const struct bench_fakepg *pg, const char *path, const char *body)
 {
-    static struct answer answer;
     char url[BENCH_CHILD_WORD_SIZE + 100];
-    CURL *easy = curl_easy_init();
-    answer.len = 0;
     (void)snprintf(url, sizeof(url), "%s/fake/%s", pg->url, path);
-    if (easy == NULL || curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer) != CURLE_OK ||
-        (body != NULL && curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body) != CURLE_OK) ||
-        curl_easy_perform(easy) != CURLE_OK) {
-        bench_child_fail(&pg->child, "does not answer its control");
-    }
-    curl_easy_cleanup(easy);
-    json_t *json = json_loadb(answer.bytes, answer.len, 0, NULL);
+    json_t *json = json_loads(bench_request(&pg->child, url, body), 0, NULL);
     if (json == NULL) {
         bench_child_fail(&pg->child, "answers its control with no JSON");
     }

@@ -2,6 +2,7 @@
 
 #include "bench_child.h"
 #include "bench_cpu.h"
+#include "bench_request.h"
 #include "bench_send.h"
 
 #include <inttypes.h>
@@ -42,7 +43,8 @@ __attribute__((format(printf, 2, 3))) static void set(struct environment *enviro
 struct process {
     struct bench_child child;
     char ledger[100];
-    char kafka[BENCH_CHILD_WORD_SIZE]; /* the address of its broker */
+    char http[BENCH_CHILD_WORD_SIZE];  /* its address */
+    char kafka[BENCH_CHILD_WORD_SIZE]; /* its broker's */
 };
 
 static void set_store(struct environment *environment, const struct bench_farebox_how *how)
@@ -99,6 +101,7 @@ static void process_start(struct process *process, const struct bench_farebox_ho
         set(&environment, "FAREBOX_IN_FLIGHT=%" PRIu32, how->in_flight);
     }
     bench_child_start(&process->child, "farebox", arguments, environment.list);
+    bench_child_await_word(&process->child, "http", process->http);
     bench_child_await_word(&process->child, "kafka", process->kafka);
 }
 
@@ -139,14 +142,20 @@ static void look(struct watch *watch)
     }
 }
 
-static void await_done(const struct process *process, struct watch *watch, int64_t since_ms,
-                       uint32_t count)
+/* Until the process has published so many outcome events since its start and their rows are DONE,
+ * as it says itself: to count rows would be work for the server that is measured. Gives what it
+ * says then. */
+static const char *await_done(const struct process *process, struct watch *watch, uint32_t count)
 {
-    char query[120];
+    char url[BENCH_CHILD_WORD_SIZE + 10];
     int64_t end_us = bench_clock_us() + (int64_t)BENCH_PATIENCE_MS * 1000;
-    (void)snprintf(query, sizeof(query),
-                   "SELECT COUNT(*) FROM payment_outbox WHERE done_at >= %" PRId64, since_ms);
-    while (bench_rows_number(&watch->how->rows, query) < count) {
+    (void)snprintf(url, sizeof(url), "%s/metrics", process->http);
+    for (;;) {
+        const char *metrics = bench_request(&process->child, url, NULL);
+        if (bench_request_metric(metrics, "farebox_events_total{what=\"published\"}") >= count &&
+            bench_request_metric(metrics, "farebox_in_work{what=\"outbox\"}") == 0) {
+            return metrics;
+        }
         bench_child_check(&process->child);
         if (bench_clock_us() > end_us) {
             bench_child_fail(&process->child, "does not finish the trips");
@@ -197,19 +206,22 @@ static void warm_up(const struct process *process, struct watch *watch,
     char name[BENCH_TRIP_ID_SIZE];
     (void)snprintf(name, sizeof(name), "warm-%s", trips->name);
     const struct bench_trips first = {.name = name, .count = WARM_UP_TRIPS};
-    int64_t since_ms = now_ms();
     bench_send(process->kafka, watch->how->partitions, &first);
-    await_done(process, watch, since_ms, first.count);
+    (void)await_done(process, watch, first.count);
 }
 
-/* Processor time up to now; the result holds what was used between two calls. */
+/* Processor time up to now: taken away at first, added in the end. */
 static void cpu_take(const struct process *process, const struct bench_farebox_how *how,
-                     struct bench_farebox_result *result)
+                     struct bench_farebox_result *result, int sign)
 {
-    result->cpu_us = bench_cpu_us(process->child.pid) - result->cpu_us;
-    result->server_us =
-        how->rows.server == NULL ? 0 : bench_cpu_us(how->rows.server->pid) - result->server_us;
-    result->pg_us = how->pg == NULL ? 0 : bench_cpu_us(how->pg->child.pid) - result->pg_us;
+    result->cpu_us += sign * bench_cpu_us(process->child.pid);
+    bench_threads_add(&result->threads, process->child.pid, sign);
+    if (how->rows.server != NULL) {
+        result->server_us += sign * bench_cpu_us(how->rows.server->pid);
+    }
+    if (how->pg != NULL) {
+        result->pg_us += sign * bench_cpu_us(how->pg->child.pid);
+    }
 }
 
 struct bench_farebox_result bench_farebox_run(const struct bench_farebox_how *how,
@@ -224,9 +236,12 @@ struct bench_farebox_result bench_farebox_run(const struct bench_farebox_how *ho
     int64_t since_ms = now_ms();
     result.rss_idle_kib = bench_rss_kib(process.child.pid);
     bench_send(process.kafka, how->partitions, trips);
-    cpu_take(&process, how, &result);
-    await_done(&process, &watch, since_ms, trips->count);
-    cpu_take(&process, how, &result);
+    cpu_take(&process, how, &result, -1);
+    const char *metrics = await_done(&process, &watch, WARM_UP_TRIPS + trips->count);
+    cpu_take(&process, how, &result, 1);
+    result.units_per_batch =
+        bench_request_metric(metrics, "farebox_store_units_total") /
+        bench_request_metric(metrics, "farebox_store_batches_total{outcome=\"committed\"}");
     result.rss_peak_kib = bench_rss_peak_kib(process.child.pid);
     result.elapsed_us = elapsed_us(how, since_ms);
     result.connections_peak = watch.connections_peak;

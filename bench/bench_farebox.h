@@ -11,6 +11,7 @@
 
 #include "bench_fakepg.h"
 #include "bench_rows.h"
+#include "bench_threads.h"
 #include "bench_units.h"
 
 struct bench_farebox_how {
@@ -31,14 +32,16 @@ struct bench_farebox_how {
 };
 
 struct bench_farebox_result {
-    int64_t elapsed_us; /* from the first claim to the last DONE, by the store's clock */
-    int64_t cpu_us;     /* of farebox */
-    int64_t server_us;  /* of MariaDB; 0: SQLite, which is in farebox */
-    int64_t pg_us;      /* of farebox-fakepg */
+    int64_t elapsed_us;           /* from the first claim to the last DONE, by the store's clock */
+    int64_t cpu_us;               /* of farebox */
+    struct bench_threads threads; /* the same, thread by thread */
+    int64_t server_us;            /* of MariaDB; 0: SQLite, which is in farebox */
+    int64_t pg_us;                /* of farebox-fakepg */
     int64_t rss_idle_kib;
     int64_t rss_peak_kib;
     uint32_t connections_peak; /* to farebox-fakepg */
     uint32_t in_flight_peak;   /* payments PROCESSING in the store */
+    double units_per_batch;    /* since the start of the process */
 };
 
 /* Sends the trips, starts farebox, waits until every outcome event is DONE and checks that each

@@ -366,7 +366,7 @@ int main(int argc, char **argv)
     printf("%" PRIu32 " trips a run, %" PRIu32 " rounds, %s\n", o.trips, o.rounds,
            o.is_sqlite ? "SQLite" : "MariaDB");
     if (!o.is_sqlite) {
-        bench_db_open(&opened);
+        bench_db_open(&opened, &(struct bench_db_how){0});
         bench_db_print(&opened);
     }
     results_name(&results, &o);
