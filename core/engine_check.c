@@ -91,7 +91,10 @@ void engine_check(const struct engine *engine)
     check_lanes(e);
     timers_check(engine_timers(e));
     for (uint32_t i = 0; i < e->limits.trackers; i++) {
+        bool used = engine_partitions(e)[i].used != 0;
+
         tracker_check(engine_tracker(e, i));
+        invariant(i < e->partitions_end ? used || i + 1 < e->partitions_end : !used);
     }
     for (uint32_t g = 0; g < GATE_COUNT; g++) {
         breaker_check(&e->breakers[g], &e->config.breakers[g]);

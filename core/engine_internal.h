@@ -128,6 +128,9 @@ struct engine {
     uint32_t payments_used, rescues_used, waiters_used, outbox_used, letters_used;
     uint32_t unacked;     /* records that may still become a dead letter: each has a slot kept */
     uint32_t assignments; /* counter for the trackers' own numbers */
+    /* One above the last partition that is used: every step looks at those below, and a table for
+     * 128 has mostly a few. */
+    uint32_t partitions_end;
     struct breaker breakers[GATE_COUNT];
     int64_t last_good_ms[UPSTREAM_COUNT];
     struct leased_job jobs[JOB_COUNT];

@@ -21,7 +21,7 @@ static uint32_t partition_find(const struct engine *e, uint8_t topic, int32_t pa
 {
     const struct partition *table = engine_partitions(e);
 
-    for (uint32_t i = 0; i < e->limits.trackers; i++) {
+    for (uint32_t i = 0; i < e->partitions_end; i++) {
         if (table[i].used && table[i].topic == topic && table[i].partition == partition &&
             table[i].assignment == assignment) {
             return i;
@@ -47,6 +47,9 @@ void records_assigned(struct run *r)
         table[i].sent_offset = -1;
         /* The tracker's own number: its place in the table may have been another partition's. */
         tracker_reset(engine_tracker(e, i), ++e->assignments);
+        if (e->partitions_end <= i) {
+            e->partitions_end = i + 1;
+        }
         return;
     }
     /* More partitions than trackers: records of this one are never accepted (engine_accepts). */
@@ -72,7 +75,7 @@ static void commit_offset(struct run *r, uint32_t index)
 
 void records_commit_offsets(struct run *r)
 {
-    for (uint32_t i = 0; i < r->e->limits.trackers; i++) {
+    for (uint32_t i = 0; i < r->e->partitions_end; i++) {
         if (engine_partitions(r->e)[i].used) {
             commit_offset(r, i);
         }
@@ -91,6 +94,9 @@ void records_revoked(struct run *r)
     }
     commit_offset(r, index);
     engine_partitions(e)[index].used = 0;
+    while (e->partitions_end > 0 && !engine_partitions(e)[e->partitions_end - 1].used) {
+        e->partitions_end--;
+    }
     waiters_drop_partition(r, index);
     payments_drop_partition(r, index);
 }
@@ -154,7 +160,7 @@ void records_pause(struct run *r)
     for (uint8_t t = 0; t < TOPIC_COUNT; t++) {
         e->blocked[t] = is_blocked(e, (enum engine_topic)t);
     }
-    for (uint32_t i = 0; i < e->limits.trackers; i++) {
+    for (uint32_t i = 0; i < e->partitions_end; i++) {
         struct partition *p = &engine_partitions(e)[i];
         bool paused;
         struct effect *fx;
