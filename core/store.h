@@ -259,7 +259,8 @@ enum batch_outcome {
 
 /*
  * At most STORE_BATCH_MAX units; no two on the same row. `texts` has room for the rows that come
- * back (results whose texts do not fit end the batch as BATCH_ABORTED).
+ * back (results whose texts do not fit end the batch as BATCH_ABORTED). It may be a plain pool, in
+ * which equal texts have several handles: a store compares bytes.
  */
 #define STORE_BATCH_MAX 256
 struct store_batch {

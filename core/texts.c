@@ -23,7 +23,7 @@ struct text_entry {
 struct texts {
     uint32_t entries_max;
     uint32_t bytes_max;
-    uint32_t buckets; /* a power of two, at least twice entries_max */
+    uint32_t buckets; /* a power of two, at least twice entries_max; 0: a plain pool */
     uint32_t made;    /* entries that may be in use or in the free list: the lowest ones */
     uint32_t count;
     uint32_t bytes_used; /* without the NULs; with them it is bytes_used + count */
@@ -77,13 +77,22 @@ static char *texts_arena_mutable(struct texts *texts)
     return (char *)(texts_marks(texts) + texts_mark_words(texts->entries_max));
 }
 
-size_t texts_size(uint32_t entries_max, uint32_t bytes_max)
+static size_t texts_block_size(uint32_t entries_max, uint32_t bytes_max, uint32_t buckets)
 {
     size_t fixed = sizeof(struct texts) + entries_max * sizeof(struct text_entry) +
-                   texts_buckets(entries_max) * sizeof(text_id) +
-                   texts_mark_words(entries_max) * sizeof(uint32_t);
+                   buckets * sizeof(text_id) + texts_mark_words(entries_max) * sizeof(uint32_t);
     size_t arena = (size_t)bytes_max + entries_max; /* a NUL for each */
     return (fixed + arena + 7) & ~(size_t)7;
+}
+
+size_t texts_size(uint32_t entries_max, uint32_t bytes_max)
+{
+    return texts_block_size(entries_max, bytes_max, texts_buckets(entries_max));
+}
+
+size_t texts_plain_size(uint32_t entries_max, uint32_t bytes_max)
+{
+    return texts_block_size(entries_max, bytes_max, 0);
 }
 
 /* Afterwards the highest entry of `made` is live, and the free list holds those below that are not,
@@ -103,17 +112,29 @@ static void texts_link_free(struct texts *texts)
     }
 }
 
-struct texts *texts_init(void *block, uint32_t entries_max, uint32_t bytes_max)
+static struct texts *texts_make(void *block, uint32_t entries_max, uint32_t bytes_max,
+                                uint32_t buckets)
 {
     invariant(bytes_max < TEXT_FREE - entries_max);
     struct texts *texts = block;
     memset(texts, 0, sizeof(*texts));
     texts->entries_max = entries_max;
     texts->bytes_max = bytes_max;
-    texts->buckets = texts_buckets(entries_max);
-    memset(texts_index_mutable(texts), 0, texts->buckets * sizeof(text_id));
+    texts->buckets = buckets;
+    memset(texts_index_mutable(texts), 0, buckets * sizeof(text_id));
     memset(texts_marks(texts), 0, texts_mark_words(entries_max) * sizeof(uint32_t));
     return texts;
+}
+
+struct texts *texts_init(void *block, uint32_t entries_max, uint32_t bytes_max)
+{
+    return texts_make(block, entries_max, bytes_max, texts_buckets(entries_max));
+}
+
+struct texts *texts_plain_init(void *block, uint32_t entries_max, uint32_t bytes_max)
+{
+    invariant(entries_max >= 1);
+    return texts_make(block, entries_max, bytes_max, 0);
 }
 
 static uint64_t texts_load64(const unsigned char *bytes)
@@ -198,18 +219,22 @@ static text_id texts_append(struct texts *texts, const void *bytes, size_t len, 
     return id;
 }
 
+static bool texts_has_room(const struct texts *texts, size_t len)
+{
+    return texts->count < texts->entries_max && len <= texts->bytes_max - texts->bytes_used;
+}
+
 text_id texts_intern(struct texts *texts, const void *bytes, size_t len)
 {
+    if (texts->buckets == 0) {
+        return texts_has_room(texts, len) ? texts_append(texts, bytes, len, 0) : TEXT_NONE;
+    }
     uint32_t hash = texts_hash(bytes, len);
     uint32_t bucket = texts_bucket(texts, bytes, len, hash);
     text_id *index = texts_index_mutable(texts);
-    if (index[bucket] != TEXT_NONE) {
-        return index[bucket];
+    if (index[bucket] == TEXT_NONE && texts_has_room(texts, len)) {
+        index[bucket] = texts_append(texts, bytes, len, hash);
     }
-    if (texts->count == texts->entries_max || len > texts->bytes_max - texts->bytes_used) {
-        return TEXT_NONE;
-    }
-    index[bucket] = texts_append(texts, bytes, len, hash);
     return index[bucket];
 }
 
@@ -248,6 +273,7 @@ const char *texts_string(const struct texts *texts, text_id id)
 
 text_id texts_find(const struct texts *texts, const void *bytes, size_t len)
 {
+    invariant(texts->buckets > 0);
     return texts_index(texts)[texts_bucket(texts, bytes, len, texts_hash(bytes, len))];
 }
 
@@ -336,6 +362,8 @@ void texts_sweep(struct texts *texts)
     memset(texts_marks(texts), 0, texts_mark_words(texts->entries_max) * sizeof(uint32_t));
     if (texts->count != count_before) {
         texts_link_free(texts);
+    }
+    if (texts->count != count_before && texts->buckets > 0) {
         texts_rebuild_index(texts);
     }
 }
@@ -350,7 +378,7 @@ void texts_check(const struct texts *texts)
         const struct text_entry *entry = texts_entry(texts, id);
         invariant(entry->at == end);
         invariant(arena[end + entry->len] == '\0');
-        invariant(texts_find(texts, arena + end, entry->len) == id);
+        invariant(texts->buckets == 0 || texts_find(texts, arena + end, entry->len) == id);
         end += entry->len + 1;
         count++;
         last = id;

@@ -33,7 +33,16 @@ size_t texts_size(uint32_t entries_max, uint32_t bytes_max);
 struct texts *texts_init(void *block, uint32_t entries_max, uint32_t bytes_max);
 
 /*
- * Returns the handle of these bytes, which are copied unless an equal text is there already.
+ * The same for a plain pool, which interns nothing: each text is a new one, so equal bytes may have
+ * several handles, and no handles of it are compared. It is cheaper to fill, and to empty by a new
+ * init: for texts on their way, such as those of one batch.
+ */
+size_t texts_plain_size(uint32_t entries_max, uint32_t bytes_max);
+struct texts *texts_plain_init(void *block, uint32_t entries_max, uint32_t bytes_max);
+
+/*
+ * Returns the handle of these bytes, which are copied unless an equal text is there already (a
+ * plain pool does not look).
  * TEXT_NONE: the pool is full (sweep, or take no more work); nothing has changed.
  */
 MUST_USE text_id texts_intern(struct texts *texts, const void *bytes, size_t len);
@@ -50,7 +59,8 @@ const char *texts_get(const struct texts *texts, text_id id, size_t *len);
 /* The bytes as a C string; "" for TEXT_NONE. For ids, which hold no NUL. */
 const char *texts_string(const struct texts *texts, text_id id);
 
-/* The handle that these bytes have in the pool already, or TEXT_NONE. Changes nothing. */
+/* The handle that these bytes have in the pool already, or TEXT_NONE. Changes nothing. Not for a
+ * plain pool. */
 text_id texts_find(const struct texts *texts, const void *bytes, size_t len);
 
 /* How full the pool is. */
