@@ -60,8 +60,16 @@ void driver_step(struct driver *d, struct engine_event *event)
     event->random = next_random(d);
     follow_clock(d, event->now_ms, event->wall_ms);
     count = engine_step(d->engine, event, d->effects);
+    /* Lanes wait, so their batches go first; no other effect changes what they are made of. */
     for (uint32_t i = 0; i < count; i++) {
-        effects_carry_out(d, &d->effects[i]);
+        if (d->effects[i].kind == FX_SUBMIT) {
+            effects_carry_out(d, &d->effects[i]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (d->effects[i].kind != FX_SUBMIT) {
+            effects_carry_out(d, &d->effects[i]);
+        }
     }
 }
 

@@ -11,26 +11,27 @@
 
 /* The outcome event of a unit, rendered where the lane's texts are. One that can't be rendered
  * stays empty, and the store answers that this unit is wrong. */
-static bool render_outcome(struct driver *d, uint32_t lane, uint32_t index, struct texts *texts,
+static void render_outcome(struct driver *d, uint32_t lane, uint32_t index, struct texts *texts,
                            struct unit *unit)
 {
+    const struct payment_row *row = &unit->as.payment.row;
+    bool is_payment = unit->kind == UNIT_PAYMENT_OPEN || unit->kind == UNIT_PAYMENT_MOVE;
     struct outbox made_of;
 
-    if (!engine_batch_outcome(d->engine, lane, index, &made_of)) {
-        return true;
+    if (!is_payment || unit->as.payment.outcome.type == OUTCOME_NONE) {
+        return;
     }
-    if (!row_texts_move(&made_of.trip_id, d->texts, texts) ||
-        !row_texts_move(&made_of.user_id, d->texts, texts) ||
-        !row_texts_move(&made_of.traceparent, d->texts, texts) ||
-        !row_texts_move(&made_of.code, d->texts, texts)) {
-        return false;
-    }
+    invariant(engine_batch_outcome(d->engine, lane, index, &made_of));
+    /* Its texts are the row's, which have been moved. */
+    made_of.trip_id = row->trip_id;
+    made_of.user_id = row->user_id;
+    made_of.traceparent = row->traceparent;
+    made_of.code = row->code;
     if (!outcome_render(&made_of, &d->render, driver_unix_ms(d, made_of.at_ms), texts,
                         &unit->as.payment.outcome.record)) {
         log_write(LOG_LEVEL_ERROR, "an outcome event can't be rendered",
                   LOG_FIELDS(log_text("trip_id", texts_string(texts, made_of.trip_id))));
     }
-    return true;
 }
 
 static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
@@ -40,14 +41,13 @@ static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
     struct unit *units = store_lanes_begin(d->parts.lanes, fx->slot, &texts);
 
     for (uint32_t i = 0; i < count; i++) {
-        memset(&units[i], 0, sizeof(units[i]));
         engine_batch_unit(d->engine, fx->slot, i, now_ms, &units[i]);
-        if (!row_texts_unit(&units[i], d->texts, texts) ||
-            !render_outcome(d, fx->slot, i, texts, &units[i])) {
+        if (!row_texts_unit(&units[i], d->texts, texts)) {
             log_write(LOG_LEVEL_ERROR, "a batch has no room", LOG_FIELDS(log_int("units", count)));
             store_lanes_abort(d->parts.lanes, fx->slot);
             return;
         }
+        render_outcome(d, fx->slot, i, texts, &units[i]);
     }
     store_lanes_submit(d->parts.lanes, fx->slot, count);
 }

@@ -30,6 +30,15 @@ struct backlog {
 #define PUBLISH_TEXTS 16
 #define PUBLISH_BYTES (32U << 10)
 
+/* The batch whose commit the engine hears of in this step: its outcome events need not be rendered
+ * once more to be published. */
+struct committed_batch {
+    const struct unit *units;
+    const struct texts *texts;
+    uint32_t count; /* 0: there is none */
+    uint32_t next;  /* events are published in the order of their units */
+};
+
 /* An operator's request. Guarded by the driver's admin mutex. */
 struct admin_slot {
     struct message message;
@@ -70,6 +79,7 @@ struct driver {
     int64_t unix_minus_boot_ms; /* for instants of outcome events: steady */
     int64_t sweep_next_ms;      /* a pool that stays full is not swept at every record */
     struct revoked_message *revoking;
+    struct committed_batch committed;
     struct backlog backlogs[BACKLOGS_MAX];
     uint32_t backlog_count;
     uint32_t backlog_next; /* whose turn it is */

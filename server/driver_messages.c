@@ -32,7 +32,12 @@ static void take_batch(struct driver *d, const struct batch_message *message)
         /* Asking again is always safe, and by then there is room. */
         event.as.batch.outcome = BATCH_UNKNOWN;
     }
+    if (event.as.batch.outcome == BATCH_COMMITTED) {
+        d->committed = (struct committed_batch){
+            .units = message->units, .texts = message->texts, .count = message->count};
+    }
     driver_step(d, &event);
+    d->committed = (struct committed_batch){0};
 }
 
 static void take_page(struct driver *d, const struct scan_message *message)

@@ -49,7 +49,26 @@ static void produce(struct driver *d, const struct kafka_outgoing *record)
     invariant(false && "a producer's answer of no known kind");
 }
 
-/* The writer's own row, as it was rendered for the commit. */
+/* The row as it was rendered for the commit that this step is about. */
+static bool find_committed(struct driver *d, const struct outbox *own, struct outbox_row *row)
+{
+    struct committed_batch *batch = &d->committed;
+
+    for (uint32_t i = batch->next; i < batch->count; i++) {
+        const struct unit *unit = &batch->units[i];
+        bool is_payment = unit->kind == UNIT_PAYMENT_OPEN || unit->kind == UNIT_PAYMENT_MOVE;
+
+        if (is_payment && unit->as.payment.outcome.type != OUTCOME_NONE &&
+            uuid_equal(&unit->as.payment.outcome.record.event_id, &own->event_id)) {
+            *row = unit->as.payment.outcome.record;
+            batch->next = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The row once more, from what it is made of: it was committed in an earlier step. */
 static bool render_own(struct driver *d, const struct outbox *own, struct outbox_row *row)
 {
     struct outbox made_of = *own;
@@ -80,7 +99,9 @@ void publish_outbox(struct driver *d, const struct effect *fx)
     if (o->phase != OUTBOX_PHASE_PUBLISHING || o->call_no != fx->call_no) {
         return;
     }
-    if (o->type != OUTCOME_NONE) {
+    if (o->type != OUTCOME_NONE && find_committed(d, o, &row)) {
+        texts = d->committed.texts;
+    } else if (o->type != OUTCOME_NONE) {
         row = (struct outbox_row){0};
         if (!render_own(d, o, &row)) {
             post_verdict(d, record.cookie, KAFKA_REFUSED);

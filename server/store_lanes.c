@@ -4,8 +4,17 @@
 
 #include <stdlib.h>
 
-/* A unit has at most 9 texts, an outcome 4 more, and a row that comes back 9. */
+/* A unit has at most 7 texts, an outcome 3 more, and a row that comes back 7, which may be read
+ * twice: in the batch, and alone after another unit's lasting error. */
 #define TEXTS_PER_UNIT 24
+
+/* The memory of one batch. */
+struct room {
+    void *texts_block;
+    struct texts *texts;
+    struct unit *units;
+    struct unit_result *results;
+};
 
 struct lane {
     struct batch_message answer;
@@ -14,11 +23,10 @@ struct lane {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    void *texts_block;
-    struct texts *texts;
-    struct unit *units;
-    struct unit_result *results;
-    uint32_t count; /* units of the batch that was handed over; 0: none */
+    /* One for the batch that is out or was begun, one for the batch before. */
+    struct room rooms[2];
+    struct room *room; /* the first of these */
+    uint32_t count;    /* units of the batch that was handed over; 0: none */
     bool stop;
     bool running;
 };
@@ -50,6 +58,9 @@ static void lane_answer(struct lane *lane, uint32_t count, enum batch_outcome ou
     lane->count = 0;
     pthread_mutex_unlock(&lane->mutex);
     lane->answer.message.type = MESSAGE_BATCH;
+    lane->answer.units = lane->room->units;
+    lane->answer.results = lane->room->results;
+    lane->answer.texts = lane->room->texts;
     lane->answer.outcome = outcome;
     lane->answer.count = count;
     lane->answer.elapsed_us = elapsed_us;
@@ -63,8 +74,9 @@ static void *lane_run(void *argument)
 
     (void)pthread_setname_np(pthread_self(), "lane");
     while (lane_wait(lane, &count)) {
+        const struct room *room = lane->room;
         const struct store_batch batch = {
-            .units = lane->units, .results = lane->results, .count = count, .texts = lane->texts};
+            .units = room->units, .results = room->results, .count = count, .texts = room->texts};
         int64_t start_us = clock_boot_us();
         enum batch_outcome outcome = lane->store->ops->submit(lane->store, &batch);
 
@@ -75,9 +87,11 @@ static void *lane_run(void *argument)
 
 static void lane_free(struct lane *lane)
 {
-    free(lane->texts_block);
-    free(lane->units);
-    free(lane->results);
+    for (int i = 0; i < 2; i++) {
+        free(lane->rooms[i].texts_block);
+        free(lane->rooms[i].units);
+        free(lane->rooms[i].results);
+    }
 }
 
 static void lane_stop(struct lane *lane)
@@ -114,24 +128,36 @@ static bool lane_start(struct lane *lane)
     return true;
 }
 
+static void room_empty(const struct store_lanes *lanes, struct room *room)
+{
+    room->texts =
+        texts_plain_init(room->texts_block, lanes->batch_max * TEXTS_PER_UNIT, lanes->bytes_max);
+}
+
+static bool room_open(const struct store_lanes *lanes, struct room *room)
+{
+    uint32_t units = lanes->batch_max;
+
+    room->texts_block = malloc(texts_plain_size(units * TEXTS_PER_UNIT, lanes->bytes_max));
+    room->units = calloc(units, sizeof(*room->units));
+    room->results = calloc(units, sizeof(*room->results));
+    if (room->texts_block == NULL || room->units == NULL || room->results == NULL) {
+        return false;
+    }
+    room_empty(lanes, room);
+    return true;
+}
+
 static bool lane_open(struct store_lanes *lanes, uint32_t index, struct store *store)
 {
     struct lane *lane = &lanes->lanes[index];
-    uint32_t units = lanes->batch_max;
 
     lane->lanes = lanes;
     lane->store = store;
     lane->answer.lane = index;
-    lane->texts_block = malloc(texts_size(units * TEXTS_PER_UNIT, lanes->bytes_max));
-    lane->units = calloc(units, sizeof(*lane->units));
-    lane->results = calloc(units, sizeof(*lane->results));
-    if (lane->texts_block == NULL || lane->units == NULL || lane->results == NULL) {
-        return false;
-    }
-    lane->texts = texts_init(lane->texts_block, units * TEXTS_PER_UNIT, lanes->bytes_max);
-    lane->answer.results = lane->results;
-    lane->answer.texts = lane->texts;
-    return lane_start(lane);
+    lane->room = &lane->rooms[0];
+    return room_open(lanes, &lane->rooms[0]) && room_open(lanes, &lane->rooms[1]) &&
+           lane_start(lane);
 }
 
 static void lanes_free(struct store_lanes *lanes)
@@ -168,10 +194,10 @@ struct unit *store_lanes_begin(struct store_lanes *lanes, uint32_t index, struct
 {
     struct lane *lane = &lanes->lanes[index];
 
-    lane->texts =
-        texts_init(lane->texts_block, lanes->batch_max * TEXTS_PER_UNIT, lanes->bytes_max);
-    *texts = lane->texts;
-    return lane->units;
+    lane->room = lane->room == &lane->rooms[0] ? &lane->rooms[1] : &lane->rooms[0];
+    room_empty(lanes, lane->room);
+    *texts = lane->room->texts;
+    return lane->room->units;
 }
 
 void store_lanes_submit(struct store_lanes *lanes, uint32_t index, uint32_t count)

@@ -3,7 +3,8 @@
  *
  * The engine thread renders the units of a lane's outstanding batch into the lane's own memory and
  * hands it over; the lane's thread submits it and posts MESSAGE_BATCH; the engine thread reads the
- * results. Between handing over and the message the lane's memory is the thread's alone.
+ * results. Between handing over and the message that batch's memory is the thread's alone. There is
+ * memory for two, so that a lane gets its next batch before all that the last one led to is done.
  *
  * Ownership: stores given at open belong to the lanes from then on.
  */
@@ -15,15 +16,17 @@
 
 struct store_lanes;
 
-/* What a lane's thread posts. The results are valid until the lane is handed its next batch. */
+/* What a lane's thread posts. Units, results and texts are valid until the lane begins the batch
+ * after its next one; the message itself until it submits the next one. */
 struct batch_message {
     struct message message;
     uint32_t lane;
     enum batch_outcome outcome;
     uint32_t count;
-    struct unit_result *results; /* COMMITTED only; their texts are in `texts` */
-    const struct texts *texts;
-    int64_t elapsed_us; /* of the submit */
+    const struct unit *units;
+    struct unit_result *results; /* COMMITTED only */
+    const struct texts *texts;   /* of units and results; a plain pool */
+    int64_t elapsed_us;          /* of the submit */
 };
 
 struct store_lanes_options {
@@ -38,7 +41,7 @@ struct store_lanes_options {
 MUST_USE struct store_lanes *store_lanes_open(const struct store_lanes_options *options);
 
 /*
- * Begins a batch: empties the lane's pool, and gives the room for its units. The lane must be idle.
+ * Begins a batch: gives the room for its units, and an empty pool. The lane must be idle.
  */
 struct unit *store_lanes_begin(struct store_lanes *lanes, uint32_t lane, struct texts **texts);
 

@@ -2,8 +2,9 @@
  * outcome_render.h - renders the outcome event of a payment into an outbox row.
  *
  * What the engine gives is what the event is made of (struct outbox, core/outbox.h). The driver
- * renders it before the commit that inserts the row, and again when it publishes its own row from
- * memory. The same making and the same instant give the same bytes, so both are one event.
+ * renders it before the commit that inserts the row, and publishes that; where publishing has to
+ * wait, it renders once more. The same making and the same instant give the same bytes, so both are
+ * one event.
  *
  * Shared by server/ and sim/. Any thread, nothing blocks; the JSON library allocates while a call
  * runs.
