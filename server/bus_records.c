@@ -25,13 +25,15 @@ void *bus_alloc(size_t size)
     return memory;
 }
 
+/* Without what `as` and the bytes hold: they may be large, and are written once. */
 static struct record_message *message_new(const struct kafka_partition *where,
                                           const struct kafka_record *record, uint8_t topic,
                                           uint8_t kind, size_t raw_len, size_t headers_len)
 {
-    struct record_message *message = bus_alloc(sizeof(*message) + raw_len + headers_len);
+    struct record_message *message = malloc(sizeof(*message) + raw_len + headers_len);
 
-    message->message.type = MESSAGE_RECORD;
+    invariant(message != NULL);
+    message->message = (struct message){.type = MESSAGE_RECORD};
     message->topic = topic;
     message->kind = kind;
     message->partition = where->partition;
@@ -40,9 +42,6 @@ static struct record_message *message_new(const struct kafka_partition *where,
     message->timestamp_ms = record->timestamp_ms;
     message->raw_len = raw_len;
     message->headers_len = headers_len;
-    if (raw_len > 0) {
-        raw_record_encode(record, message->bytes);
-    }
     return message;
 }
 
@@ -75,12 +74,14 @@ static struct record_message *read_trip(const struct kafka_partition *where,
         return message_new(where, record, TOPIC_TRIPS, RECORD_IGNORED, 0, 0);
     case TRIP_COMPLETED:
         message = message_new(where, record, TOPIC_TRIPS, RECORD_TRIP, raw_record_size(record), 0);
+        raw_record_encode(record, &decoded.completed, message->bytes);
         fill_trip(message, &decoded.completed);
         break;
     case TRIP_MALFORMED:
     default:
         message =
             message_new(where, record, TOPIC_TRIPS, RECORD_MALFORMED, raw_record_size(record), 0);
+        raw_record_encode(record, NULL, message->bytes);
         (void)snprintf(message->as.error, sizeof(message->as.error), "%s: %s",
                        trip_codec_malformed_name(decoded.malformed), decoded.message);
         break;
@@ -189,6 +190,7 @@ static struct record_message *read_dead(const struct bus *bus, const struct kafk
     invariant(
         dead_letter_codec_retry_headers(record, headers, KAFKA_HEADERS_BYTES_MAX, &headers_len));
     message = message_new(where, &kept, TOPIC_DLT, RECORD_DEAD, raw_len, headers_len);
+    raw_record_encode(&kept, NULL, message->bytes);
     if (headers_len > 0) {
         memcpy(message->bytes + raw_len, headers, headers_len);
     }

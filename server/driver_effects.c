@@ -5,7 +5,6 @@
 #include "log.h"
 #include "raw_record.h"
 #include "row_texts.h"
-#include "trip_codec.h"
 
 #include <string.h>
 
@@ -58,25 +57,23 @@ static void call_out(struct gateway_port *port, const struct gateway_call *asked
 }
 
 /* Pricing wants what only the record says. */
-static void fill_trip(struct driver *d, const struct payment *p, struct trip_decoded *trip,
+static void fill_trip(struct driver *d, const struct payment *p, struct raw_trip *trip,
                       struct gateway_call *asked)
 {
-    struct raw_record raw;
     size_t len;
     const char *bytes = texts_get(d->texts, p->record, &len);
 
-    raw_record_decode((const uint8_t *)bytes, len, &raw);
-    invariant(trip_codec_decode(&raw.record, trip) == TRIP_COMPLETED);
-    asked->ended_at = trip->completed.ended_at;
-    asked->distance_meters = trip->completed.distance_meters;
-    asked->duration_seconds = trip->completed.duration_seconds;
+    raw_record_trip((const uint8_t *)bytes, len, trip);
+    asked->ended_at = trip->ended_at;
+    asked->distance_meters = trip->distance_meters;
+    asked->duration_seconds = trip->duration_seconds;
 }
 
 static void ask_gateway(struct driver *d, const struct effect *fx, enum gateway_op op)
 {
     const struct payment *p = engine_payment(d->engine, fx->slot);
     struct gateway_call asked = {.op = (uint8_t)op, .slot = fx->slot, .call_no = fx->call_no};
-    struct trip_decoded trip;
+    struct raw_trip trip;
 
     if (p->phase == PHASE_FREE || p->call_no != fx->call_no) {
         return; /* dropped within the same step */

@@ -16,6 +16,7 @@ struct raw_head {
     uint8_t has_key;
     uint8_t has_value;
     uint8_t headers_cut;
+    struct raw_trip trip;
 };
 
 static struct raw_head head_of(const struct kafka_record *record)
@@ -59,12 +60,19 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
     return at + len;
 }
 
-void raw_record_encode(const struct kafka_record *record, uint8_t *bytes)
+void raw_record_encode(const struct kafka_record *record, const struct trip_completed *trip,
+                       uint8_t *bytes)
 {
     struct raw_head head = head_of(record);
     size_t headers_len = 0;
-    uint8_t *at = put(bytes, &head, sizeof(head));
+    uint8_t *at;
 
+    if (trip != NULL) {
+        head.trip.distance_meters = trip->distance_meters;
+        head.trip.duration_seconds = trip->duration_seconds;
+        memcpy(head.trip.ended_at, trip->ended_at, sizeof(head.trip.ended_at));
+    }
+    at = put(bytes, &head, sizeof(head));
     at = put(at, record->topic, head.topic_len);
     at = put(at, record->key, head.key_len);
     at = put(at, record->value, head.value_len);
@@ -74,15 +82,29 @@ void raw_record_encode(const struct kafka_record *record, uint8_t *bytes)
     }
 }
 
+static void head_read(const uint8_t *bytes, size_t len, struct raw_head *head)
+{
+    invariant(len >= sizeof(*head));
+    memcpy(head, bytes, sizeof(*head));
+    invariant(len == size_of(head));
+}
+
+void raw_record_trip(const uint8_t *bytes, size_t len, struct raw_trip *trip)
+{
+    struct raw_head head;
+
+    head_read(bytes, len, &head);
+    invariant(head.trip.ended_at[0] != '\0');
+    *trip = head.trip;
+}
+
 void raw_record_decode(const uint8_t *bytes, size_t len, struct raw_record *raw)
 {
     struct raw_head head;
     const uint8_t *at = bytes + sizeof(head);
     size_t count = 0;
 
-    invariant(len >= sizeof(head));
-    memcpy(&head, bytes, sizeof(head));
-    invariant(len == size_of(&head));
+    head_read(bytes, len, &head);
     raw->record = (struct kafka_record){
         .topic = (const char *)at,
         .key = at + head.topic_len,
