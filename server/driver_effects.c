@@ -148,11 +148,22 @@ static void alert(struct driver *d, const struct effect *fx)
 
 static const char *const gate_names[GATE_COUNT] = {"pricing", "users", "pg"};
 
+/* Notes of which every payment has some: the text of a line that is not written costs time, too. */
+static bool is_routine(enum engine_note note)
+{
+    return note == NOTE_CLAIMED || note == NOTE_COMPLETED || note == NOTE_FAILED ||
+           note == NOTE_DUPLICATE || note == NOTE_IGNORED || note == NOTE_PUBLISHED;
+}
+
 /* What is worth a line; the rest is counted. */
 static void log_note(struct driver *d, const struct effect *fx)
 {
-    const char *trip_id = texts_string(d->texts, fx->text);
+    const char *trip_id;
 
+    if (is_routine((enum engine_note)fx->call_no) && !log_is_on(LOG_LEVEL_DEBUG)) {
+        return;
+    }
+    trip_id = texts_string(d->texts, fx->text);
     switch ((enum engine_note)fx->call_no) {
     case NOTE_BREAKER_OPEN:
         log_write(LOG_LEVEL_WARN, "breaker opened",
