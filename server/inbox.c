@@ -33,6 +33,16 @@ void inbox_post(struct inbox *inbox, struct message *message)
     inbox_post_list(inbox, message);
 }
 
+/* The mutex is held. */
+static void wake(struct inbox *inbox)
+{
+    if (inbox->waiter == NULL) {
+        pthread_cond_signal(&inbox->filled);
+    } else {
+        inbox->waiter->wakeup(inbox->waiter->context);
+    }
+}
+
 void inbox_post_list(struct inbox *inbox, struct message *first)
 {
     struct message *last = first;
@@ -44,13 +54,9 @@ void inbox_post_list(struct inbox *inbox, struct message *first)
         last = last->next;
     }
     pthread_mutex_lock(&inbox->mutex);
-    if (inbox->waiter == NULL) {
-        pthread_cond_signal(&inbox->filled);
-    } else if (inbox->last == NULL) {
-        /* The taker takes all: it was woken for those that are there already. */
-        inbox->waiter->wakeup(inbox->waiter->context);
-    }
     if (inbox->last == NULL) {
+        /* Otherwise the taker, who takes all, was woken for those that are there already. */
+        wake(inbox);
         inbox->first = first;
     } else {
         inbox->last->next = first;
