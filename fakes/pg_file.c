@@ -12,6 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a group writes at once; a longer one writes in parts, and is forced to disk once all the
+ * same. */
+#define PENDING_SIZE (64U << 10)
+
+_Static_assert(PENDING_SIZE >= PG_ENTRY_MAX, "an entry fits");
+
 struct pg_file {
     struct pg_fake *fake;
     struct texts *scratch; /* the texts of one entry while it is replayed */
@@ -23,6 +29,10 @@ struct pg_file {
     uint64_t size;  /* of the entries that this handle has seen */
     uint64_t entries;
     uint64_t cut;
+    /* A group of calls: the lock is held, and what they wrote waits for its end. */
+    bool in_group;
+    size_t pending_len;
+    uint8_t pending[PENDING_SIZE];
 };
 
 /* The sentence for people, and the status that it goes with. */
@@ -248,15 +258,33 @@ static enum pg_file_status catch_up(struct pg_file *file, char message[PG_FILE_M
     return end == file->size && end > 0 ? PG_FILE_OK : load(file, end - file->size, message);
 }
 
-/* Appends and forces to disk. False: the file is down. */
+static bool disk_failed(struct pg_file *file)
+{
+    file->error = errno != 0 ? errno : EIO;
+    return false;
+}
+
+static bool write_pending(struct pg_file *file)
+{
+    size_t len = file->pending_len;
+    file->pending_len = 0;
+    return write_all(file->fd, file->pending, len) || disk_failed(file);
+}
+
+/* Appends, and forces to disk, now or at the end of the group. False: the file is down. */
 static bool append(struct pg_file *file, const uint8_t *bytes, size_t size)
 {
     if (file->size + size > (uint64_t)PG_FILE_BYTES_MAX) {
         file->error = EFBIG;
         return false;
     }
-    if (!write_all(file->fd, bytes, size) || fdatasync(file->fd) != 0) {
-        file->error = errno != 0 ? errno : EIO;
+    if (size > PENDING_SIZE - file->pending_len && !write_pending(file)) {
+        return false;
+    }
+    memcpy(file->pending + file->pending_len, bytes, size);
+    file->pending_len += size;
+    if (!file->in_group &&
+        !(write_pending(file) && (fdatasync(file->fd) == 0 || disk_failed(file)))) {
         return false;
     }
     file->size += size;
@@ -442,12 +470,35 @@ void pg_file_call(struct pg_file *file, struct texts *texts,
                   const struct pg_ledger_request *request, int64_t now_ms,
                   const struct chooser *chooser, struct pg_fake_reply *reply)
 {
-    if (file->read_only || !enter(file, now_ms)) {
+    bool is_up = !file->read_only && file->error == 0 &&
+                 (file->in_group ? advance(file, now_ms) : enter(file, now_ms));
+    if (!is_up) {
         answer_without_ledger(reply, PG_ANSWER_NOT_SENT);
         return;
     }
     call_locked(file, texts, request, chooser, reply);
+    if (!file->in_group) {
+        unlock(file);
+    }
+}
+
+void pg_file_begin(struct pg_file *file, int64_t now_ms)
+{
+    invariant(!file->in_group);
+    file->in_group = !file->read_only && enter(file, now_ms);
+}
+
+bool pg_file_end(struct pg_file *file)
+{
+    if (!file->in_group) {
+        return file->error == 0;
+    }
+    file->in_group = false;
+    if (file->error == 0 && write_pending(file) && fdatasync(file->fd) != 0) {
+        (void)disk_failed(file);
+    }
     unlock(file);
+    return file->error == 0;
 }
 
 void pg_file_advance(struct pg_file *file, int64_t now_ms)

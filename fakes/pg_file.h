@@ -78,6 +78,18 @@ void pg_file_call(struct pg_file *file, struct texts *texts,
                   const struct pg_ledger_request *request, int64_t now_ms,
                   const struct chooser *chooser, struct pg_fake_reply *reply);
 
+/*
+ * A group of calls shares one lock and one write: between begin and end, pg_file_call() answers as
+ * ever, but what it did is durable only after the end, so no answer may be told before. The other
+ * handles wait meanwhile. Nothing of a group that was not ended in a process that dies is there
+ * later, or all of it up to some entry.
+ *
+ * False: the disk failed; nobody knows what is in the file, so each answer of the group is
+ * PG_ANSWER_TIMEOUT, and this handle is down. No other function but pg_file_call() in a group.
+ */
+void pg_file_begin(struct pg_file *file, int64_t now_ms);
+MUST_USE bool pg_file_end(struct pg_file *file);
+
 /* Replays what others have written and does what is due; read-only: only what is due, and only in
  * this handle. */
 void pg_file_advance(struct pg_file *file, int64_t now_ms);

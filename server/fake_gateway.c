@@ -47,6 +47,7 @@ struct fake_gateway {
     struct message *asked_last;
     struct message quit;
     struct waiting waiting;
+    bool in_group; /* the PG's file is between pg_file_begin() and pg_file_end() */
     bool stop;
 };
 
@@ -196,6 +197,10 @@ static int64_t call_pg(struct fake_gateway *gateway, struct gateway_call *call)
         return 0;
     }
     request = request_of(gateway, call);
+    if (!gateway->in_group) {
+        pg_file_begin(gateway->pg, clock_unix_ms(NULL));
+        gateway->in_group = true;
+    }
     pg_file_call(gateway->pg, gateway->texts, &request, clock_unix_ms(NULL), &chooser, &reply);
     if (reply.delay_ms > gateway->pg_timeout_ms) {
         call->pg = (struct pg_answer){.kind = PG_ANSWER_TIMEOUT};
@@ -243,12 +248,32 @@ static void start_call(struct fake_gateway *gateway, struct gateway_call *call)
     wait_until(&gateway->waiting, call, clock_boot_ms() + delay_ms);
 }
 
+/* The PG's answers may go out once what they tell of is durable. Where it is not, nobody answers.
+ */
+static void end_group(struct fake_gateway *gateway)
+{
+    if (!gateway->in_group) {
+        return;
+    }
+    gateway->in_group = false;
+    if (pg_file_end(gateway->pg)) {
+        return;
+    }
+    for (struct gateway_call *call = gateway->waiting.first; call != NULL; call = call->later) {
+        if (call->op != GATEWAY_FARE && call->op != GATEWAY_PAYER) {
+            call->pg = (struct pg_answer){.kind = PG_ANSWER_TIMEOUT};
+            gateway_call_forget(call);
+        }
+    }
+}
+
 static void post_due(struct fake_gateway *gateway)
 {
     int64_t now_ms = clock_boot_ms();
-
     struct message *first = NULL;
     struct message **end = &first;
+
+    end_group(gateway);
 
     while (gateway->waiting.first != NULL && gateway->waiting.first->due_ms <= now_ms) {
         struct message *message = &take_first(&gateway->waiting)->message;
@@ -275,6 +300,7 @@ static void *run(void *argument)
 {
     struct fake_gateway *gateway = argument;
     int64_t posted_ms = 0;
+    int64_t now_ms;
 
     (void)pthread_setname_np(pthread_self(), "fakes");
     while (!gateway->stop) {
@@ -289,10 +315,11 @@ static void *run(void *argument)
                 gateway_call_free((struct gateway_call *)(void *)message);
             } else {
                 start_call(gateway, (struct gateway_call *)(void *)message);
-                /* The disk may take its time; otherwise many answers wake the engine once. */
-                if (clock_boot_ms() > posted_ms) {
+                /* Many answers wake the engine once, and go to the disk once; but none waits. */
+                now_ms = clock_boot_ms();
+                if (now_ms > posted_ms) {
                     post_due(gateway);
-                    posted_ms = clock_boot_ms();
+                    posted_ms = now_ms;
                 }
             }
             message = next;

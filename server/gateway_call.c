@@ -53,12 +53,18 @@ struct gateway_answer_texts *gateway_call_texts(struct gateway_call *call)
     return call->texts;
 }
 
-void gateway_call_free(struct gateway_call *call)
+void gateway_call_forget(struct gateway_call *call)
 {
     if (call->texts != NULL) {
         explicit_bzero(call->texts, sizeof(*call->texts));
         free(call->texts);
+        call->texts = NULL;
     }
+}
+
+void gateway_call_free(struct gateway_call *call)
+{
+    gateway_call_forget(call);
     explicit_bzero(call, call->size);
     free(call);
 }

@@ -71,6 +71,9 @@ struct gateway_call *gateway_call_new(const struct gateway_call *asked);
 /* Room for the answer's texts, all "". */
 struct gateway_answer_texts *gateway_call_texts(struct gateway_call *call);
 
+/* The answer has no texts any more; they are wiped. */
+void gateway_call_forget(struct gateway_call *call);
+
 /* Wipes the secrets in a call and its answer, and frees it. */
 void gateway_call_free(struct gateway_call *call);
 
