@@ -276,8 +276,9 @@ static struct kafka_bus *open_clients(struct bus *bus, const struct bus_options 
         .producer = {.client = {.bootstrap = options->bootstrap,
                                 .client_id = settings->instance,
                                 .log = {NULL, write_log}},
-                     /* Nothing waits for more records once their commit has released them. */
-                     .linger_ms = settings->kafka_is_embedded ? -1 : 0},
+                     /* A commit releases many records at once, which make one request; nothing
+                      * waits for longer than that where all is in one process. */
+                     .linger_ms = settings->kafka_is_embedded ? 1 : 0},
         .producer_handlers = {bus, on_delivered},
         .consumer_count = TOPIC_COUNT,
     };
