@@ -1,89 +1,14 @@
-#include "pg_file.h"
-#include "pg_file_entry.h"
+#include "pg_file_internal.h"
 
 #include "invariant.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* What a group writes at once; a longer one writes in parts, and is forced to disk once all the
- * same. */
-#define PENDING_SIZE (64U << 10)
-
-_Static_assert(PENDING_SIZE >= PG_ENTRY_MAX, "an entry fits");
-
-struct pg_file {
-    struct pg_fake *fake;
-    struct texts *scratch; /* the texts of one entry while it is replayed */
-    char *path;
-    int fd;
-    int error; /* errno of the failure that brought it down */
-    bool read_only;
-    int64_t now_ms; /* never steps back: the replay sees what the first run saw */
-    uint64_t size;  /* of the entries that this handle has seen */
-    uint64_t entries;
-    uint64_t cut;
-    /* A group of calls: the lock is held, and what they wrote waits for its end. */
-    bool in_group;
-    size_t pending_len;
-    uint8_t pending[PENDING_SIZE];
-};
-
-/* The sentence for people, and the status that it goes with. */
-static enum pg_file_status complain(char message[PG_FILE_MESSAGE_SIZE], const char *path,
-                                    enum pg_file_status status, const char *what)
-{
-    (void)snprintf(message, PG_FILE_MESSAGE_SIZE, "ledger file of the fake PG '%s': %s", path,
-                   what);
-    return status;
-}
-
-static enum pg_file_status complain_errno(char message[PG_FILE_MESSAGE_SIZE], const char *path,
-                                          enum pg_file_status status, const char *what)
-{
-    char text[PG_FILE_MESSAGE_SIZE / 2];
-    (void)snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
-    return complain(message, path, status, text);
-}
-
-static bool write_all(int fd, const uint8_t *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t done = write(fd, bytes, len);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return false;
-        }
-        bytes += done;
-        len -= (size_t)done;
-    }
-    return true;
-}
-
-/* A new file's name is durable only once its folder is. */
-static bool sync_folder(const char *path)
-{
-    char *copy = strdup(path);
-    if (copy == NULL) {
-        return false;
-    }
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
-    if (fd < 0) {
-        return false;
-    }
-    bool done = fsync(fd) == 0;
-    (void)close(fd);
-    return done;
-}
 
 static enum pg_file_status open_fd(struct pg_file *file, char message[PG_FILE_MESSAGE_SIZE])
 {
@@ -91,10 +16,10 @@ static enum pg_file_status open_fd(struct pg_file *file, char message[PG_FILE_ME
     int flags = file->read_only ? O_RDONLY : O_RDWR | O_CREAT | O_APPEND;
     file->fd = open(file->path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
     if (file->fd < 0) {
-        return complain_errno(message, file->path, PG_FILE_NOT_OPENED, "can't be opened");
+        return pg_file_complain_errno(message, file->path, PG_FILE_NOT_OPENED, "can't be opened");
     }
     if (fstat(file->fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
-        return complain(message, file->path, PG_FILE_NOT_OPENED, "is not a regular file");
+        return pg_file_complain(message, file->path, PG_FILE_NOT_OPENED, "is not a regular file");
     }
     return PG_FILE_OK;
 }
@@ -116,148 +41,6 @@ static void unlock(struct pg_file *file)
     (void)flock(file->fd, LOCK_UN);
 }
 
-static bool read_all(int fd, uint8_t *bytes, uint64_t len, uint64_t from)
-{
-    uint64_t at = 0;
-    while (at < len) {
-        ssize_t done = pread(fd, bytes + at, (size_t)(len - at), (off_t)(from + at));
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return false;
-        }
-        at += (uint64_t)done;
-    }
-    return true;
-}
-
-/* Cuts what follows the entries that are whole, durably. */
-static bool cut_tail(struct pg_file *file, uint64_t tail)
-{
-    file->cut += tail;
-    return file->read_only || (ftruncate(file->fd, (off_t)file->size) == 0 && fsync(file->fd) == 0);
-}
-
-/* A file that was only being made has the beginning of a header, and is made again. */
-static enum pg_file_status read_header(struct pg_file *file, const uint8_t *bytes, uint64_t len,
-                                       char message[PG_FILE_MESSAGE_SIZE])
-{
-    uint8_t header[PG_FILE_HEADER_SIZE];
-    pg_file_header_make(header);
-    size_t present = len < sizeof header ? (size_t)len : sizeof header;
-    if (present > 0 && memcmp(bytes, header, present < 8 ? present : 8) != 0) {
-        return complain(message, file->path, PG_FILE_FOREIGN,
-                        "is something else; nothing was changed in it");
-    }
-    if (present == sizeof header && memcmp(bytes, header, sizeof header) != 0) {
-        return complain(message, file->path, PG_FILE_NEWER,
-                        "was written by a later version of farebox");
-    }
-    if (present < sizeof header && file->read_only) {
-        return PG_FILE_OK;
-    }
-    if (present < sizeof header &&
-        (!cut_tail(file, present) || !write_all(file->fd, header, sizeof header) ||
-         fdatasync(file->fd) != 0 || !sync_folder(file->path))) {
-        return complain_errno(message, file->path, PG_FILE_IO, "can't be begun");
-    }
-    file->size = sizeof header;
-    return PG_FILE_OK;
-}
-
-/* False: the ledger has no room for what the entry did. */
-static bool entry_replay(struct pg_file *file, const struct pg_entry *entry)
-{
-    struct pg_ledger *ledger = pg_fake_ledger(file->fake);
-    file->entries++;
-    if (entry->kind == PG_ENTRY_ACCOUNT) {
-        return pg_ledger_account_add(ledger, entry->account);
-    }
-    file->now_ms = entry->now_ms > file->now_ms ? entry->now_ms : file->now_ms;
-    if (entry->kind == PG_ENTRY_ADVANCE) {
-        pg_ledger_advance(ledger, entry->now_ms);
-        return true;
-    }
-    uint32_t overflows = pg_ledger_overflows(ledger);
-    struct pg_answer answer;
-    pg_ledger_execute(ledger, file->scratch, &entry->request, &entry->plan, entry->now_ms, &answer);
-    return pg_ledger_overflows(ledger) == overflows;
-}
-
-/* `bytes` are what follows the entries that this handle has seen, up to the file's end. */
-static enum pg_file_status replay(struct pg_file *file, const uint8_t *bytes, uint64_t len,
-                                  char message[PG_FILE_MESSAGE_SIZE])
-{
-    char what[96];
-    uint64_t at = 0;
-    while (at < len) {
-        struct pg_entry entry;
-        size_t size = 0;
-        enum pg_entry_read read = pg_entry_decode(bytes + at, (size_t)(len - at), file->size,
-                                                  file->scratch, &entry, &size);
-        if (read == PG_ENTRY_TORN) {
-            return cut_tail(file, len - at) ? PG_FILE_OK
-                                            : complain_errno(message, file->path, PG_FILE_IO,
-                                                             "its last entry can't be cut");
-        }
-        if (read == PG_ENTRY_DAMAGED) {
-            (void)snprintf(what, sizeof what, "is damaged at byte %llu",
-                           (unsigned long long)file->size);
-            return complain(message, file->path, PG_FILE_DAMAGED, what);
-        }
-        if (!entry_replay(file, &entry)) {
-            (void)snprintf(what, sizeof what, "holds more than the fake PG's limits allow");
-            return complain(message, file->path, PG_FILE_TOO_BIG, what);
-        }
-        at += size;
-        file->size += size;
-    }
-    return PG_FILE_OK;
-}
-
-static enum pg_file_status load(struct pg_file *file, uint64_t len,
-                                char message[PG_FILE_MESSAGE_SIZE])
-{
-    uint8_t *bytes = malloc(len > 0 ? (size_t)len : 1);
-    if (bytes == NULL) {
-        return complain(message, file->path, PG_FILE_NOT_OPENED, "no memory to read it");
-    }
-    enum pg_file_status status = PG_FILE_OK;
-    uint64_t header = 0;
-    if (!read_all(file->fd, bytes, len, file->size)) {
-        status = complain_errno(message, file->path, PG_FILE_IO, "can't be read");
-        goto out;
-    }
-    if (file->size == 0) {
-        status = read_header(file, bytes, len, message);
-        header = file->size;
-    }
-    if (status == PG_FILE_OK && len > header) {
-        status = replay(file, bytes + header, len - header, message);
-    }
-out:
-    free(bytes);
-    return status;
-}
-
-/* Replays what others have appended. The caller has the lock. */
-static enum pg_file_status catch_up(struct pg_file *file, char message[PG_FILE_MESSAGE_SIZE])
-{
-    struct stat stat;
-    if (fstat(file->fd, &stat) != 0) {
-        return complain_errno(message, file->path, PG_FILE_IO, "can't be examined");
-    }
-    if (stat.st_size > PG_FILE_BYTES_MAX) {
-        return complain(message, file->path, PG_FILE_TOO_BIG, "is larger than 1 GiB");
-    }
-    uint64_t end = (uint64_t)stat.st_size;
-    if (end < file->size) {
-        return complain(message, file->path, PG_FILE_DAMAGED, "was cut while it was open");
-    }
-    return end == file->size && end > 0 ? PG_FILE_OK : load(file, end - file->size, message);
-}
-
 static bool disk_failed(struct pg_file *file)
 {
     file->error = errno != 0 ? errno : EIO;
@@ -268,7 +51,12 @@ static bool write_pending(struct pg_file *file)
 {
     size_t len = file->pending_len;
     file->pending_len = 0;
-    return write_all(file->fd, file->pending, len) || disk_failed(file);
+    return pg_file_write(file->fd, file->pending, len) || disk_failed(file);
+}
+
+static bool sync_pending(struct pg_file *file)
+{
+    return write_pending(file) && (fdatasync(file->fd) == 0 || disk_failed(file));
 }
 
 /* Appends, and forces to disk, now or at the end of the group. False: the file is down. */
@@ -283,8 +71,7 @@ static bool append(struct pg_file *file, const uint8_t *bytes, size_t size)
     }
     memcpy(file->pending + file->pending_len, bytes, size);
     file->pending_len += size;
-    if (!file->in_group &&
-        !(write_pending(file) && (fdatasync(file->fd) == 0 || disk_failed(file)))) {
+    if (!file->in_group && !sync_pending(file)) {
         return false;
     }
     file->size += size;
@@ -307,13 +94,13 @@ static enum pg_file_status add_accounts(struct pg_file *file, const struct pg_fi
             continue;
         }
         if (!pg_ledger_account_add(pg_fake_ledger(file->fake), entry.account)) {
-            return complain(message, file->path, PG_FILE_TOO_BIG,
-                            "knows as many PG accounts as it can already");
+            return pg_file_complain(message, file->path, PG_FILE_TOO_BIG,
+                                    "knows as many PG accounts as it can already");
         }
         size_t size = pg_entry_encode(&entry, file->scratch, file->size, bytes);
         if (!file->read_only && !append(file, bytes, size)) {
             errno = file->error;
-            return complain_errno(message, file->path, PG_FILE_IO, "can't be written");
+            return pg_file_complain_errno(message, file->path, PG_FILE_IO, "can't be written");
         }
     }
     return PG_FILE_OK;
@@ -345,14 +132,15 @@ enum pg_file_status pg_file_open(const struct pg_file_options *options, struct p
     message[0] = '\0';
     struct pg_file *opened = file_allocate(options);
     if (opened == NULL) {
-        return complain(message, options->path, PG_FILE_NOT_OPENED, "no memory for the ledger");
+        return pg_file_complain(message, options->path, PG_FILE_NOT_OPENED,
+                                "no memory for the ledger");
     }
     enum pg_file_status status = open_fd(opened, message);
     if (status == PG_FILE_OK && !lock(opened)) {
-        status = complain_errno(message, options->path, PG_FILE_IO, "can't be locked");
+        status = pg_file_complain_errno(message, options->path, PG_FILE_IO, "can't be locked");
     }
     if (status == PG_FILE_OK) {
-        status = catch_up(opened, message);
+        status = pg_file_catch_up(opened, message);
     }
     if (status == PG_FILE_OK) {
         status = add_accounts(opened, options, message);
@@ -442,7 +230,7 @@ static bool enter(struct pg_file *file, int64_t now_ms)
         return false;
     }
     errno = 0;
-    enum pg_file_status status = catch_up(file, message);
+    enum pg_file_status status = pg_file_catch_up(file, message);
     if (status != PG_FILE_OK) {
         file->error = status == PG_FILE_DAMAGED ? EBADMSG : errno != 0 ? errno : EFBIG;
     } else if (advance(file, now_ms)) {
@@ -491,14 +279,12 @@ void pg_file_begin(struct pg_file *file, int64_t now_ms)
 bool pg_file_end(struct pg_file *file)
 {
     if (!file->in_group) {
-        return file->error == 0;
+        return true; /* it was down, or read-only: nothing was done */
     }
     file->in_group = false;
-    if (file->error == 0 && write_pending(file) && fdatasync(file->fd) != 0) {
-        (void)disk_failed(file);
-    }
+    bool is_durable = file->error == 0 && sync_pending(file);
     unlock(file);
-    return file->error == 0;
+    return is_durable;
 }
 
 void pg_file_advance(struct pg_file *file, int64_t now_ms)
