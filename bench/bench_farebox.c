@@ -235,8 +235,8 @@ struct bench_farebox_result bench_farebox_run(const struct bench_farebox_how *ho
     warm_up(&process, &warm, trips);
     int64_t since_ms = now_ms();
     result.rss_idle_kib = bench_rss_kib(process.child.pid);
-    bench_send(process.kafka, how->partitions, trips);
     cpu_take(&process, how, &result, -1);
+    bench_send(process.kafka, how->partitions, trips);
     const char *metrics = await_done(&process, &watch, WARM_UP_TRIPS + trips->count);
     cpu_take(&process, how, &result, 1);
     result.units_per_batch =

@@ -109,7 +109,7 @@ static struct options options_read(int argc, char **argv)
             o.linger_ms = bench_number(optarg, 0, 1000);
             break;
         case 'i':
-            o.in_flight = bench_number(optarg, 2, 100000);
+            o.in_flight = bench_number(optarg, 2, 65536);
             break;
         case 'r':
             o.rows = bench_number(optarg, 1, 100000000);

@@ -1,7 +1,8 @@
 /*
  * bench_threads.h - the processor time of each thread of another process, by the thread's name.
  *
- * Of threads with the same name the sum. A thread that ended is not counted.
+ * Of threads with the same name the sum. A thread that ends between two looks makes its name's sum
+ * too small.
  */
 #ifndef FAREBOX_BENCH_THREADS_H
 #define FAREBOX_BENCH_THREADS_H
