@@ -56,6 +56,10 @@ static bool write_pending(struct pg_file *file)
 
 static bool sync_pending(struct pg_file *file)
 {
+    if (!file->is_unsynced) {
+        return true;
+    }
+    file->is_unsynced = false;
     return write_pending(file) && (fdatasync(file->fd) == 0 || disk_failed(file));
 }
 
@@ -71,6 +75,7 @@ static bool append(struct pg_file *file, const uint8_t *bytes, size_t size)
     }
     memcpy(file->pending + file->pending_len, bytes, size);
     file->pending_len += size;
+    file->is_unsynced = true;
     if (!file->in_group && !sync_pending(file)) {
         return false;
     }

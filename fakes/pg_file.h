@@ -2,20 +2,23 @@
  * pg_file.h - the fake PG with a ledger on disk, for the farebox binary and the end-to-end tests.
  *
  * A log of inputs: before the ledger acts on a request, the request, what was decided to go wrong
- * with it, and its instant are appended and forced to disk. Opening replays them through the same
+ * with it, and its instant are appended and forced to disk; in a group of calls, which tell nobody
+ * before its end, they are forced to disk then. Opening replays them through the same
  * deterministic ledger, late actions included, so a SIGKILL at any moment loses nothing that was
  * answered. Look-ups and replays under a key change nothing and are not logged, but for the late
  * actions that fall due before them. Rules, weights and counters are the process's, not the file's.
  *
- * Many processes of one machine share a file, and are one PG: each call takes the file's lock,
- * replays what others have appended since the last one, acts, appends, and lets the lock go. So all
- * see one history, whatever their clocks say: an entry's instant is never before the last one's. A
- * process that is killed loses its lock with its life; half an entry of it is cut by the next call.
- * A process that is stopped within a call (SIGSTOP) stops the PG for all.
+ * Many processes of one machine share a file, and are one PG: each call, or group of
+ * calls, takes the file's lock, replays what others have appended since the last one, acts,
+ * appends, and lets the lock go. So all see one history, whatever their clocks say: an entry's
+ * instant is never before the last one's. A process that is killed loses its lock with its life;
+ * half an entry of it is cut by the next call. A process that is stopped within a call or group
+ * (SIGSTOP) stops the PG for all.
  *
  * File: 16 bytes of header (magic, version), then entries, each with its length, the length's
  * complement, an XXH3 of the payload seeded with its offset, and the payload; little-endian. A last
- * entry that was not written whole is cut; damage before it is an error.
+ * entry that was not written whole is cut; damage before it is an error (also where a machine, not
+ * a process, fails within a group: its pages may reach the disk in any order).
  *
  * Ownership: the handle owns its memory and its file.
  * Threads and blocking: one thread at a time for each handle; a call waits for the other handles'
@@ -69,10 +72,10 @@ void pg_file_close(struct pg_file *file);
 struct pg_fake *pg_file_fake(struct pg_file *file);
 
 /*
- * As pg_fake_call(), durable before it acts. When the disk fails the answer is PG_ANSWER_TIMEOUT
- * (the request may be in the file or not), and this handle is down from then on:
- * PG_ANSWER_NOT_SENT, as where others' entries can't be read. A read-only PG is down from the
- * start. A text beyond PG_FILE_TEXT_MAX: INVALID_REQUEST.
+ * As pg_fake_call(), durable before it acts (in a group, before the group ends). When the disk
+ * fails the answer is PG_ANSWER_TIMEOUT (the request may be in the file or not), and this handle is
+ * down from then on: PG_ANSWER_NOT_SENT, as where others' entries can't be read. A read-only PG is
+ * down from the start. A text beyond PG_FILE_TEXT_MAX: INVALID_REQUEST.
  */
 void pg_file_call(struct pg_file *file, struct texts *texts,
                   const struct pg_ledger_request *request, int64_t now_ms,
@@ -85,7 +88,9 @@ void pg_file_call(struct pg_file *file, struct texts *texts,
  * later, or all of it up to some entry.
  *
  * False: the disk failed; nobody knows what is in the file, so each answer of the group is
- * PG_ANSWER_TIMEOUT, and this handle is down. No other function but pg_file_call() in a group.
+ * PG_ANSWER_TIMEOUT, and this handle is down. A handle that was down at the beginning answers
+ * NOT_SENT, and there is nothing that could fail: true. No other function but pg_file_call() in a
+ * group.
  */
 void pg_file_begin(struct pg_file *file, int64_t now_ms);
 MUST_USE bool pg_file_end(struct pg_file *file);

@@ -29,6 +29,7 @@ struct pg_file {
     uint64_t cut;
     /* A group of calls: the lock is held, and what they wrote waits for its end. */
     bool in_group;
+    bool is_unsynced; /* written, or waiting to be */
     size_t pending_len;
     uint8_t pending[PENDING_SIZE];
 };

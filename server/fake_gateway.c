@@ -47,7 +47,8 @@ struct fake_gateway {
     struct message *asked_last;
     struct message quit;
     struct waiting waiting;
-    bool in_group; /* the PG's file is between pg_file_begin() and pg_file_end() */
+    bool in_group;  /* the PG's file is between pg_file_begin() and pg_file_end() */
+    uint64_t group; /* the number of that group, or of the last one */
     bool stop;
 };
 
@@ -200,7 +201,9 @@ static int64_t call_pg(struct fake_gateway *gateway, struct gateway_call *call)
     if (!gateway->in_group) {
         pg_file_begin(gateway->pg, clock_unix_ms(NULL));
         gateway->in_group = true;
+        gateway->group++;
     }
+    call->group = gateway->group;
     pg_file_call(gateway->pg, gateway->texts, &request, clock_unix_ms(NULL), &chooser, &reply);
     if (reply.delay_ms > gateway->pg_timeout_ms) {
         call->pg = (struct pg_answer){.kind = PG_ANSWER_TIMEOUT};
@@ -260,7 +263,7 @@ static void end_group(struct fake_gateway *gateway)
         return;
     }
     for (struct gateway_call *call = gateway->waiting.first; call != NULL; call = call->later) {
-        if (call->op != GATEWAY_FARE && call->op != GATEWAY_PAYER) {
+        if (call->group == gateway->group) {
             call->pg = (struct pg_answer){.kind = PG_ANSWER_TIMEOUT};
             gateway_call_forget(call);
         }
@@ -300,7 +303,6 @@ static void *run(void *argument)
 {
     struct fake_gateway *gateway = argument;
     int64_t posted_ms = 0;
-    int64_t now_ms;
 
     (void)pthread_setname_np(pthread_self(), "fakes");
     while (!gateway->stop) {
@@ -316,10 +318,9 @@ static void *run(void *argument)
             } else {
                 start_call(gateway, (struct gateway_call *)(void *)message);
                 /* Many answers wake the engine once, and go to the disk once; but none waits. */
-                now_ms = clock_boot_ms();
-                if (now_ms > posted_ms) {
+                if (clock_boot_ms() > posted_ms) {
                     post_due(gateway);
-                    posted_ms = now_ms;
+                    posted_ms = clock_boot_ms(); /* the disk may have taken its time */
                 }
             }
             message = next;

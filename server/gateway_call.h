@@ -59,8 +59,10 @@ struct gateway_call {
     struct gateway_answer_texts *texts;
     /* The HTTP gateway's. */
     struct pg_http_call http;
-    /* The fake's: when the answer is posted, and the list of those that wait. */
+    /* The fake's: when the answer is posted, the list of those that wait, and the group of calls in
+     * which the PG answered; 0: it was not asked. */
     int64_t due_ms;
+    uint64_t group;
     struct gateway_call *earlier;
     struct gateway_call *later;
 };
