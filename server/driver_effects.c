@@ -33,22 +33,35 @@ static void render_outcome(struct driver *d, uint32_t lane, uint32_t index, stru
     }
 }
 
-static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
+/* False: the lane's pool is full. */
+static bool render_batch(struct driver *d, const struct effect *fx, int64_t now_ms,
+                         struct unit *units, struct texts *texts)
 {
-    uint32_t count = (uint32_t)fx->value;
-    struct texts *texts;
-    struct unit *units = store_lanes_begin(d->parts.lanes, fx->slot, &texts);
-
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < (uint32_t)fx->value; i++) {
         engine_batch_unit(d->engine, fx->slot, i, now_ms, &units[i]);
         if (!row_texts_unit(&units[i], d->texts, texts)) {
-            log_write(LOG_LEVEL_ERROR, "a batch has no room", LOG_FIELDS(log_int("units", count)));
-            store_lanes_abort(d->parts.lanes, fx->slot);
-            return;
+            return false;
         }
         render_outcome(d, fx->slot, i, texts, &units[i]);
     }
-    store_lanes_submit(d->parts.lanes, fx->slot, count);
+    return true;
+}
+
+static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
+{
+    struct texts *texts;
+    struct unit *units = store_lanes_begin(d->parts.lanes, fx->slot, &texts);
+
+    if (!render_batch(d, fx, now_ms, units, texts)) {
+        units = store_lanes_begin_again(d->parts.lanes, fx->slot, &texts);
+        if (!render_batch(d, fx, now_ms, units, texts)) {
+            log_write(LOG_LEVEL_ERROR, "a batch has no room",
+                      LOG_FIELDS(log_int("units", fx->value)));
+            store_lanes_abort(d->parts.lanes, fx->slot);
+            return;
+        }
+    }
+    store_lanes_submit(d->parts.lanes, fx->slot, (uint32_t)fx->value);
 }
 
 static void call_out(struct gateway_port *port, const struct gateway_call *asked)
@@ -148,22 +161,33 @@ static void alert(struct driver *d, const struct effect *fx)
 
 static const char *const gate_names[GATE_COUNT] = {"pricing", "users", "pg"};
 
-/* Notes of which every payment has some: the text of a line that is not written costs time, too. */
-static bool is_routine(enum engine_note note)
+/* Notes whose line names a trip and no more. */
+static const struct trip_line {
+    enum log_level level;
+    const char *text;
+} trip_lines[] = {
+    [NOTE_CLAIMED] = {LOG_LEVEL_DEBUG, "payment claimed"},
+    [NOTE_COMPLETED] = {LOG_LEVEL_DEBUG, "payment completed"},
+    [NOTE_FAILED] = {LOG_LEVEL_DEBUG, "payment failed"},
+    [NOTE_UNKNOWN] = {LOG_LEVEL_WARN, "payment unknown"},
+    [NOTE_REFUNDED] = {LOG_LEVEL_INFO, "payment refunded"},
+    [NOTE_DUPLICATE] = {LOG_LEVEL_DEBUG, "known duplicate"},
+};
+
+static void log_trip(struct driver *d, const struct effect *fx)
 {
-    return note == NOTE_CLAIMED || note == NOTE_COMPLETED || note == NOTE_FAILED ||
-           note == NOTE_DUPLICATE || note == NOTE_IGNORED || note == NOTE_PUBLISHED;
+    const struct trip_line *line = &trip_lines[fx->call_no];
+
+    /* Every payment has some of these: to prepare a line that is not written costs time, too. */
+    if (log_is_on(line->level)) {
+        log_write(line->level, line->text,
+                  LOG_FIELDS(log_text("trip_id", texts_string(d->texts, fx->text))));
+    }
 }
 
 /* What is worth a line; the rest is counted. */
 static void log_note(struct driver *d, const struct effect *fx)
 {
-    const char *trip_id;
-
-    if (is_routine((enum engine_note)fx->call_no) && !log_is_on(LOG_LEVEL_DEBUG)) {
-        return;
-    }
-    trip_id = texts_string(d->texts, fx->text);
     switch ((enum engine_note)fx->call_no) {
     case NOTE_BREAKER_OPEN:
         log_write(LOG_LEVEL_WARN, "breaker opened",
@@ -181,7 +205,7 @@ static void log_note(struct driver *d, const struct effect *fx)
     case NOTE_RESCUED:
         log_write(
             LOG_LEVEL_INFO, "rescue takes over",
-            LOG_FIELDS(log_text("trip_id", trip_id),
+            LOG_FIELDS(log_text("trip_id", texts_string(d->texts, fx->text)),
                        log_text("status", payment_status_name((enum payment_status)fx->value))));
         return;
     case NOTE_RESENT_BATCH:
@@ -189,25 +213,16 @@ static void log_note(struct driver *d, const struct effect *fx)
         return;
     case NOTE_PUBLISH_REJECTED:
         log_write(LOG_LEVEL_ERROR, "the broker refuses an outcome event",
-                  LOG_FIELDS(log_text("trip_id", trip_id), log_int("outbox_id", fx->value)));
-        return;
-    case NOTE_UNKNOWN:
-        log_write(LOG_LEVEL_WARN, "payment unknown", LOG_FIELDS(log_text("trip_id", trip_id)));
-        return;
-    case NOTE_REFUNDED:
-        log_write(LOG_LEVEL_INFO, "payment refunded", LOG_FIELDS(log_text("trip_id", trip_id)));
+                  LOG_FIELDS(log_text("trip_id", texts_string(d->texts, fx->text)),
+                             log_int("outbox_id", fx->value)));
         return;
     case NOTE_CLAIMED:
-        log_write(LOG_LEVEL_DEBUG, "payment claimed", LOG_FIELDS(log_text("trip_id", trip_id)));
-        return;
     case NOTE_COMPLETED:
-        log_write(LOG_LEVEL_DEBUG, "payment completed", LOG_FIELDS(log_text("trip_id", trip_id)));
-        return;
     case NOTE_FAILED:
-        log_write(LOG_LEVEL_DEBUG, "payment failed", LOG_FIELDS(log_text("trip_id", trip_id)));
-        return;
+    case NOTE_UNKNOWN:
+    case NOTE_REFUNDED:
     case NOTE_DUPLICATE:
-        log_write(LOG_LEVEL_DEBUG, "known duplicate", LOG_FIELDS(log_text("trip_id", trip_id)));
+        log_trip(d, fx);
         return;
     case NOTE_IGNORED:
     case NOTE_PUBLISHED:

@@ -18,7 +18,8 @@
 
 #define LEAVE_GROUPS_MS 10000
 #define FLUSH_MS        10000
-/* Of a lane's texts: whatever half of the engine's pool holds, and rows that come back. */
+/* Of a lane's texts: whatever half of the engine's pool holds, each text once, and rows that come
+ * back. */
 #define LANE_BYTES (128U << 20)
 #define LANES_MAX  16
 

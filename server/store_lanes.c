@@ -138,7 +138,7 @@ static bool room_open(const struct store_lanes *lanes, struct room *room)
 {
     uint32_t units = lanes->batch_max;
 
-    room->texts_block = malloc(texts_plain_size(units * TEXTS_PER_UNIT, lanes->bytes_max));
+    room->texts_block = malloc(texts_size(units * TEXTS_PER_UNIT, lanes->bytes_max));
     room->units = calloc(units, sizeof(*room->units));
     room->results = calloc(units, sizeof(*room->results));
     if (room->texts_block == NULL || room->units == NULL || room->results == NULL) {
@@ -198,6 +198,17 @@ struct unit *store_lanes_begin(struct store_lanes *lanes, uint32_t index, struct
     room_empty(lanes, lane->room);
     *texts = lane->room->texts;
     return lane->room->units;
+}
+
+struct unit *store_lanes_begin_again(struct store_lanes *lanes, uint32_t index,
+                                     struct texts **texts)
+{
+    struct room *room = lanes->lanes[index].room;
+
+    room->texts =
+        texts_init(room->texts_block, lanes->batch_max * TEXTS_PER_UNIT, lanes->bytes_max);
+    *texts = room->texts;
+    return room->units;
 }
 
 void store_lanes_submit(struct store_lanes *lanes, uint32_t index, uint32_t count)

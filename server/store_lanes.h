@@ -17,7 +17,7 @@
 struct store_lanes;
 
 /* What a lane's thread posts. Units, results and texts are valid until the lane begins the batch
- * after its next one; the message itself until it submits the next one. */
+ * after its next one; the message itself until it submits or aborts the next one. */
 struct batch_message {
     struct message message;
     uint32_t lane;
@@ -25,7 +25,7 @@ struct batch_message {
     uint32_t count;
     const struct unit *units;
     struct unit_result *results; /* COMMITTED only */
-    const struct texts *texts;   /* of units and results; a plain pool */
+    const struct texts *texts;   /* of units and results; perhaps a plain pool */
     int64_t elapsed_us;          /* of the submit */
 };
 
@@ -41,9 +41,16 @@ struct store_lanes_options {
 MUST_USE struct store_lanes *store_lanes_open(const struct store_lanes_options *options);
 
 /*
- * Begins a batch: gives the room for its units, and an empty pool. The lane must be idle.
+ * Begins a batch: gives the room for its units, and an empty plain pool. The lane must be idle.
  */
 struct unit *store_lanes_begin(struct store_lanes *lanes, uint32_t lane, struct texts **texts);
+
+/*
+ * Begins the same batch once more, with an empty pool that interns, and so has room for whatever
+ * the engine's pool holds: a plain one has not, where many units share large texts.
+ */
+struct unit *store_lanes_begin_again(struct store_lanes *lanes, uint32_t lane,
+                                     struct texts **texts);
 
 /* Hands over the `count` units that were written. Does not block. */
 void store_lanes_submit(struct store_lanes *lanes, uint32_t lane, uint32_t count);
