@@ -13,6 +13,14 @@ static struct texts *texts_make(uint32_t entries_max, uint32_t bytes_max)
     return texts_init(block, entries_max, bytes_max);
 }
 
+static struct texts *texts_plain_make(uint32_t entries_max, uint32_t bytes_max)
+{
+    void *block = malloc(texts_plain_size(entries_max, bytes_max));
+    assert_non_null(block);
+    memset(block, 0xa5, texts_plain_size(entries_max, bytes_max));
+    return texts_plain_init(block, entries_max, bytes_max);
+}
+
 static void equal_bytes_have_equal_handles(void **state)
 {
     (void)state;
@@ -221,6 +229,117 @@ static void a_dead_handle_is_a_broken_invariant(void **state)
     free(texts);
 }
 
+static void equal_bytes_in_a_plain_pool_are_texts_of_their_own(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_plain_make(8, 64);
+    text_id a = texts_intern_string(texts, "trip-1");
+    text_id b = texts_intern_string(texts, "trip-1");
+    text_id empty = texts_intern(texts, NULL, 0);
+    size_t len = 0;
+    assert_int_not_equal(a, TEXT_NONE);
+    assert_int_not_equal(b, TEXT_NONE);
+    assert_int_not_equal(b, a);
+    assert_int_not_equal(texts_intern_string(texts, ""), empty);
+    assert_memory_equal(texts_get(texts, a, &len), "trip-1", 7);
+    assert_int_equal(len, 6);
+    assert_string_equal(texts_string(texts, b), "trip-1");
+    assert_ptr_not_equal(texts_string(texts, a), texts_string(texts, b));
+    assert_int_equal(texts_count(texts), 4);
+    assert_int_equal(texts_bytes_used(texts), 12);
+    assert_int_equal(texts_bytes_max(texts), 64);
+    assert_int_equal(texts_intern_string(texts, NULL), TEXT_NONE);
+    texts_check(texts);
+    free(texts);
+}
+
+static void a_plain_pool_is_full_when_it_was_said_to_be(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_plain_make(200, 400);
+    for (uint32_t i = 0; i < 200; i++) {
+        assert_int_equal(texts_intern(texts, "ab", 2), i + 1);
+    }
+    assert_int_equal(texts_intern(texts, "", 0), TEXT_NONE);
+    assert_int_equal(texts_count(texts), 200);
+    texts_check(texts);
+    free(texts);
+
+    texts = texts_plain_make(3, 10);
+    assert_int_equal(texts_intern_string(texts, "12345"), 1);
+    assert_int_equal(texts_intern_string(texts, "123456"), TEXT_NONE);
+    assert_int_equal(texts_intern_string(texts, "12345"), 2);
+    assert_int_equal(texts_intern_string(texts, "1"), TEXT_NONE);
+    assert_int_equal(texts_intern_string(texts, ""), 3);
+    assert_int_equal(texts_bytes_used(texts), 10);
+    assert_string_equal(texts_string(texts, 1), "12345");
+    texts_check(texts);
+    free(texts);
+}
+
+static void a_sweep_of_a_plain_pool_keeps_marked_texts_and_their_handles(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_plain_make(3, 12);
+    text_id gone = texts_intern_string(texts, "same");
+    text_id kept = texts_intern_string(texts, "same");
+    assert_int_not_equal(texts_intern_string(texts, "more"), TEXT_NONE);
+    texts_mark(texts, kept);
+    texts_sweep(texts);
+    texts_check(texts);
+    assert_string_equal(texts_string(texts, kept), "same");
+    assert_int_equal(texts_count(texts), 1);
+    assert_int_equal(texts_bytes_used(texts), 4);
+    assert_int_equal(texts_intern_string(texts, "next"), gone);
+    texts_sweep(texts); /* marks last for one sweep */
+    assert_int_equal(texts_count(texts), 0);
+    texts_check(texts);
+    free(texts);
+}
+
+static void a_new_init_empties_a_plain_pool(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_plain_make(2, 8);
+    texts_mark(texts, texts_intern_string(texts, "old"));
+    assert_int_equal(texts_intern_string(texts, "older"), 2);
+    texts = texts_plain_init(texts, 2, 8);
+    texts_check(texts);
+    assert_int_equal(texts_count(texts), 0);
+    assert_int_equal(texts_bytes_used(texts), 0);
+    assert_int_equal(texts_intern_string(texts, "new"), 1);
+    assert_string_equal(texts_string(texts, 1), "new");
+    texts_sweep(texts); /* the mark went with the text */
+    assert_int_equal(texts_count(texts), 0);
+    free(texts);
+}
+
+static void find_in_a_plain_pool(void *context)
+{
+    (void)texts_find(context, "a", 1);
+}
+
+static void to_look_for_bytes_in_a_plain_pool_is_a_broken_invariant(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_plain_make(2, 8);
+    assert_true(ends_the_process(find_in_a_plain_pool, texts));
+    assert_int_equal(texts_intern_string(texts, "a"), 1);
+    assert_true(ends_the_process(find_in_a_plain_pool, texts));
+    free(texts);
+}
+
+/* It has no index, whose two places or more for each text are the difference. */
+static void a_plain_pool_needs_less_room(void **state)
+{
+    (void)state;
+    for (uint32_t entries = 1; entries < 5000; entries = entries * 3 + 1) {
+        assert_true(texts_plain_size(entries, 100) + 2 * entries * sizeof(text_id) <=
+                    texts_size(entries, 100) + 7);
+        assert_int_equal(texts_plain_size(entries, 3) % 8, 0);
+    }
+}
+
 /* The naive pool: a list of strings by handle. */
 #define ENTRIES  50
 #define BYTES    300
@@ -234,6 +353,7 @@ struct naive_text {
 };
 
 static struct naive_text naive[ENTRIES];
+static bool naive_is_plain;
 
 static text_id naive_find(const char *bytes, size_t len)
 {
@@ -265,8 +385,10 @@ static void step_intern(struct texts *texts, uint64_t *random)
     }
     size_t bytes_used;
     uint32_t count = naive_count(&bytes_used);
-    text_id there = naive_find(bytes, len);
-    assert_int_equal(texts_find(texts, bytes, len), there);
+    text_id there = naive_is_plain ? TEXT_NONE : naive_find(bytes, len);
+    if (!naive_is_plain) {
+        assert_int_equal(texts_find(texts, bytes, len), there);
+    }
     text_id id = texts_intern(texts, bytes, len);
     if (there != TEXT_NONE) {
         assert_int_equal(id, there);
@@ -304,11 +426,10 @@ static void assert_same(const struct texts *texts)
     }
 }
 
-static void the_pool_agrees_with_a_plain_list(void **state)
+static void agrees_with_the_list(struct texts *texts)
 {
-    (void)state;
-    struct texts *texts = texts_make(ENTRIES, BYTES);
     uint64_t random = 5;
+    memset(naive, 0, sizeof(naive));
     for (int i = 0; i < 100000; i++) {
         uint32_t draw = random_below(&random, 100);
         uint32_t entry = random_below(&random, ENTRIES);
@@ -323,6 +444,23 @@ static void the_pool_agrees_with_a_plain_list(void **state)
         texts_check(texts);
         assert_same(texts);
     }
+}
+
+static void the_pool_agrees_with_a_plain_list(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_make(ENTRIES, BYTES);
+    naive_is_plain = false;
+    agrees_with_the_list(texts);
+    free(texts);
+}
+
+static void the_plain_pool_agrees_with_a_plain_list(void **state)
+{
+    (void)state;
+    struct texts *texts = texts_plain_make(ENTRIES, BYTES);
+    naive_is_plain = true;
+    agrees_with_the_list(texts);
     free(texts);
 }
 
@@ -341,7 +479,14 @@ int main(void)
         cmocka_unit_test(a_small_pool_is_small),
         cmocka_unit_test(entries_that_were_never_needed_are_never_touched),
         cmocka_unit_test(a_dead_handle_is_a_broken_invariant),
+        cmocka_unit_test(equal_bytes_in_a_plain_pool_are_texts_of_their_own),
+        cmocka_unit_test(a_plain_pool_is_full_when_it_was_said_to_be),
+        cmocka_unit_test(a_sweep_of_a_plain_pool_keeps_marked_texts_and_their_handles),
+        cmocka_unit_test(a_new_init_empties_a_plain_pool),
+        cmocka_unit_test(to_look_for_bytes_in_a_plain_pool_is_a_broken_invariant),
+        cmocka_unit_test(a_plain_pool_needs_less_room),
         cmocka_unit_test(the_pool_agrees_with_a_plain_list),
+        cmocka_unit_test(the_plain_pool_agrees_with_a_plain_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
