@@ -88,6 +88,7 @@ static void a_trip_carries_its_payment_id_and_where_it_came_from(void **state)
 {
     struct kafka_record record = record_of("trip_events", trip);
     struct record_message *message = bus_record_read(&trips, &where, &record);
+    struct raw_trip priced;
 
     (void)state;
     assert_int_equal(message->kind, RECORD_TRIP);
@@ -98,6 +99,10 @@ static void a_trip_carries_its_payment_id_and_where_it_came_from(void **state)
     assert_int_equal(message->assignment, 7);
     assert_int_equal(message->offset, 42);
     assert_int_equal(message->timestamp_ms, FIRST_MS + 1000);
+    raw_record_trip(message->bytes, message->raw_len, &priced);
+    assert_int_equal(priced.distance_meters, 5);
+    assert_int_equal(priced.duration_seconds, 6);
+    assert_string_equal(priced.ended_at, "2026-10-01T15:40:09");
     free(message);
 }
 
