@@ -6,16 +6,22 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "inbox.h"
 #include "store_lanes.h"
 #include "store_scans.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
+#include <time.h>
 
+#define ROUNDS  10000
 #define POSTERS 4
 #define EACH    2000
 #define LONG_MS 300000 /* longer than a test may take */
+/* A message that is there is taken long before, even on a busy machine. */
+#define PATIENCE_MS 10000
 
 struct numbered {
     struct message message;
@@ -250,6 +256,135 @@ static void a_waiter_has_its_turn_without_waiting_where_messages_are_there(void 
     assert_ptr_equal(inbox_take(*state, 0), &messages[0]);
 }
 
+/* What a removed message was woken for is gone: the next one needs a wake of its own. */
+static void a_message_wakes_where_the_only_one_before_was_removed(void **state)
+{
+    struct message messages[3] = {{0}};
+    struct test_waiter own = {.inbox = *state};
+    const struct inbox_waiter waiter = {test_wait, test_wakeup, &own};
+
+    inbox_set_waiter(*state, &waiter);
+    inbox_post(*state, &messages[0]);
+    inbox_remove(*state, &messages[0]);
+    inbox_post(*state, &messages[1]);
+    assert_int_equal(own.wakeups, 2);
+    inbox_post(*state, &messages[2]);
+    inbox_remove(*state, &messages[1]);
+    inbox_post(*state, &messages[0]);
+    assert_int_equal(own.wakeups, 2); /* it was not empty */
+    inbox_set_waiter(*state, NULL);
+    expect_left(*state, &messages[2], &messages[0]);
+}
+
+/* A taker of its own thread, which says of each message that it has taken it. */
+struct taker {
+    struct inbox *inbox;
+    sem_t taken;
+    sem_t woken;
+    uint32_t expected;
+    bool was_left; /* a take ended because its time was over */
+};
+
+static void sleep_on(void *context, int64_t timeout_ms)
+{
+    struct taker *taker = context;
+    struct timespec until;
+
+    if (timeout_ms <= 0) {
+        (void)sem_trywait(&taker->woken);
+        return;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000 + 1;
+    (void)sem_timedwait(&taker->woken, &until);
+}
+
+static void wake_sleeper(void *context)
+{
+    (void)sem_post(&((struct taker *)context)->woken);
+}
+
+static void *take_all_of_them(void *argument)
+{
+    struct taker *taker = argument;
+    uint32_t left = taker->expected;
+
+    while (left > 0 && !taker->was_left) {
+        int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+        const struct message *message = inbox_take(taker->inbox, PATIENCE_MS);
+
+        /* One that nobody woke it for is there all the same when the time is over. */
+        taker->was_left = clock_boot_ms() >= until_ms;
+        while (message != NULL) {
+            const struct message *next = message->next;
+
+            left--;
+            (void)sem_post(&taker->taken); /* from now on it is the poster's */
+            message = next;
+        }
+    }
+    return NULL;
+}
+
+/* One, two or three at a time, singly or as a list; the next ones when all of these were taken, so
+ * that each time the taker sleeps or is about to. */
+static void post_in_rounds(struct taker *taker, struct message messages[3])
+{
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint32_t count = 1 + round % 3;
+        bool is_list = round % 2 == 0;
+
+        for (uint32_t i = 0; i < count; i++) {
+            messages[i].next = is_list && i + 1 < count ? &messages[i + 1] : NULL;
+        }
+        for (uint32_t i = 0; i < (is_list ? 1 : count); i++) {
+            inbox_post_list(taker->inbox, &messages[i]);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            struct timespec until;
+
+            (void)clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_sec += 2 * PATIENCE_MS / 1000;
+            if (sem_timedwait(&taker->taken, &until) != 0) {
+                return; /* the taker tells that it was left waiting */
+            }
+        }
+    }
+}
+
+static void expect_no_message_without_a_wake(struct inbox *inbox, bool has_waiter)
+{
+    struct message messages[3] = {{0}};
+    struct taker taker = {.inbox = inbox};
+    const struct inbox_waiter waiter = {sleep_on, wake_sleeper, &taker};
+    pthread_t thread;
+
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        taker.expected += 1 + round % 3;
+    }
+    assert_int_equal(sem_init(&taker.taken, 0, 0), 0);
+    assert_int_equal(sem_init(&taker.woken, 0, 0), 0);
+    inbox_set_waiter(inbox, has_waiter ? &waiter : NULL);
+    assert_int_equal(pthread_create(&thread, NULL, take_all_of_them, &taker), 0);
+    post_in_rounds(&taker, messages);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    inbox_set_waiter(inbox, NULL);
+    assert_false(taker.was_left);
+    assert_null(inbox_take(inbox, 0));
+    (void)sem_destroy(&taker.woken);
+    (void)sem_destroy(&taker.taken);
+}
+
+static void no_message_waits_for_a_taker_that_sleeps(void **state)
+{
+    expect_no_message_without_a_wake(*state, false);
+}
+
+static void no_message_waits_for_a_waiter_that_sleeps(void **state)
+{
+    expect_no_message_without_a_wake(*state, true);
+}
+
 static enum batch_outcome submit_nothing(struct store *store, const struct store_batch *batch)
 {
     (void)store;
@@ -316,6 +451,10 @@ int main(void)
             a_waiter_that_returns_early_waits_again_until_a_message_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_waiter_has_its_turn_without_waiting_where_messages_are_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_message_wakes_where_the_only_one_before_was_removed,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(no_message_waits_for_a_taker_that_sleeps, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_message_waits_for_a_waiter_that_sleeps, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_that_nobody_took_leave_the_inbox_with_their_thread,
                                         setup, teardown),
     };
