@@ -305,6 +305,53 @@ static void a_record_of_an_unknown_assignment_is_not_accepted(void **state)
     assert_false(engine_accepts(kit.engine, TOPIC_DLT, 0, 1));
 }
 
+/* The step looks no further than the last partition that is used. */
+static void partitions_come_and_go_in_any_order(void **state)
+{
+    static const int32_t orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {1, 0, 2}, {0, 2, 1}};
+
+    (void)state;
+    kit_revoke(&kit, TOPIC_TRIPS, 0, 1);
+    for (uint32_t round = 0; round < sizeof(orders) / sizeof(orders[0]); round++) {
+        uint32_t assignment = 2 + round;
+
+        for (int32_t partition = 0; partition < 3; partition++) {
+            kit_assign(&kit, TOPIC_TRIPS, partition, assignment);
+            assert_true(engine_accepts(kit.engine, TOPIC_TRIPS, partition, assignment));
+        }
+        for (int gone = 0; gone < 3; gone++) {
+            kit_revoke(&kit, TOPIC_TRIPS, orders[round][gone], assignment);
+            for (int i = 0; i < 3; i++) {
+                assert_int_equal(
+                    engine_accepts(kit.engine, TOPIC_TRIPS, orders[round][i], assignment),
+                    i > gone);
+            }
+        }
+    }
+    kit_assign(&kit, TOPIC_TRIPS, 7, 9);
+    assert_true(engine_accepts(kit.engine, TOPIC_TRIPS, 7, 9));
+}
+
+static void a_partition_behind_one_that_is_gone_goes_on(void **state)
+{
+    struct engine_event event = {.type = EV_RECORD};
+    struct effect offset;
+
+    (void)state;
+    kit_assign(&kit, TOPIC_TRIPS, 1, 1);
+    kit_revoke(&kit, TOPIC_TRIPS, 0, 1);
+    event.as.record.kind = RECORD_IGNORED;
+    event.as.record.partition = 1;
+    event.as.record.assignment = 1;
+    event.as.record.offset = 20;
+    event.as.record.timestamp_ms = kit.wall_ms;
+    kit_step(&kit, &event);
+    kit_pass(&kit, 1000);
+    offset = kit_take(&kit, FX_OFFSET);
+    assert_int_equal(offset.partition, 1);
+    assert_int_equal(offset.value, 21);
+}
+
 static void the_dead_letter_topics_records_become_failed_events(void **state)
 {
     struct unit unit;
@@ -343,6 +390,8 @@ int main(void)
         STORY(a_full_table_pauses_the_partition_and_a_free_slot_resumes_it),
         STORY(a_full_window_pauses_only_its_partition),
         STORY(a_record_of_an_unknown_assignment_is_not_accepted),
+        STORY(partitions_come_and_go_in_any_order),
+        STORY(a_partition_behind_one_that_is_gone_goes_on),
         STORY(the_dead_letter_topics_records_become_failed_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
