@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-/* The outcome event of a unit, rendered where the lane's texts are. One that can't be rendered
- * stays empty, and the store answers that this unit is wrong. */
-static void render_outcome(struct driver *d, uint32_t lane, uint32_t index, struct texts *texts,
+/* The outcome event of a unit, rendered where the lane's texts are. False: the pool is full, or a
+ * text can't be sent; it stays empty. */
+static bool render_outcome(struct driver *d, uint32_t lane, uint32_t index, struct texts *texts,
                            struct unit *unit)
 {
     const struct payment_row *row = &unit->as.payment.row;
@@ -18,7 +18,7 @@ static void render_outcome(struct driver *d, uint32_t lane, uint32_t index, stru
     struct outbox made_of;
 
     if (!is_payment || unit->as.payment.outcome.type == OUTCOME_NONE) {
-        return;
+        return true;
     }
     invariant(engine_batch_outcome(d->engine, lane, index, &made_of));
     /* Its texts are the row's, which have been moved. */
@@ -26,23 +26,29 @@ static void render_outcome(struct driver *d, uint32_t lane, uint32_t index, stru
     made_of.user_id = row->user_id;
     made_of.traceparent = row->traceparent;
     made_of.code = row->code;
-    if (!outcome_render(&made_of, &d->render, driver_unix_ms(d, made_of.at_ms), texts,
-                        &unit->as.payment.outcome.record)) {
-        log_write(LOG_LEVEL_ERROR, "an outcome event can't be rendered",
-                  LOG_FIELDS(log_text("trip_id", texts_string(texts, made_of.trip_id))));
-    }
+    return outcome_render(&made_of, &d->render, driver_unix_ms(d, made_of.at_ms), texts,
+                          &unit->as.payment.outcome.record);
 }
 
-/* False: the lane's pool is full. */
+/* False: the lane's pool is full. With an event that can't be rendered the store answers that its
+ * unit is wrong, which costs a payment its capture: only the last try may say so. */
 static bool render_batch(struct driver *d, const struct effect *fx, int64_t now_ms,
-                         struct unit *units, struct texts *texts)
+                         struct unit *units, struct texts *texts, bool is_last)
 {
     for (uint32_t i = 0; i < (uint32_t)fx->value; i++) {
         engine_batch_unit(d->engine, fx->slot, i, now_ms, &units[i]);
         if (!row_texts_unit(&units[i], d->texts, texts)) {
             return false;
         }
-        render_outcome(d, fx->slot, i, texts, &units[i]);
+        if (render_outcome(d, fx->slot, i, texts, &units[i])) {
+            continue;
+        }
+        if (!is_last) {
+            return false;
+        }
+        log_write(
+            LOG_LEVEL_ERROR, "an outcome event can't be rendered",
+            LOG_FIELDS(log_text("trip_id", texts_string(texts, units[i].as.payment.row.trip_id))));
     }
     return true;
 }
@@ -52,9 +58,9 @@ static void submit(struct driver *d, const struct effect *fx, int64_t now_ms)
     struct texts *texts;
     struct unit *units = store_lanes_begin(d->parts.lanes, fx->slot, &texts);
 
-    if (!render_batch(d, fx, now_ms, units, texts)) {
+    if (!render_batch(d, fx, now_ms, units, texts, false)) {
         units = store_lanes_begin_again(d->parts.lanes, fx->slot, &texts);
-        if (!render_batch(d, fx, now_ms, units, texts)) {
+        if (!render_batch(d, fx, now_ms, units, texts, true)) {
             log_write(LOG_LEVEL_ERROR, "a batch has no room",
                       LOG_FIELDS(log_int("units", fx->value)));
             store_lanes_abort(d->parts.lanes, fx->slot);
