@@ -12,10 +12,11 @@
  * A driver that dies between two effects, or loses the rest of them, loses nothing that another
  * instance can't finish.
  *
- * Batches: the engine keeps `lanes` batches; a payment's units always take the same lane, so that
- * a lane is one store connection. FX_SUBMIT names a lane; the driver renders its units
- * (engine_batch_unit), submits them, and answers EV_BATCH. A batch that was aborted, or whose
- * COMMIT's answer was lost, is asked for again, the same units with the same tokens.
+ * Batches: the engine keeps `lanes` batches, and a lane is one store connection. A payment's units
+ * always take the same lane, and so does what marks its outcome DONE. FX_SUBMIT names a lane; the
+ * driver renders its units (engine_batch_unit), submits them, and answers EV_BATCH. A batch that
+ * was aborted, or whose COMMIT's answer was lost, is asked for again, the same units with the same
+ * tokens.
  *
  * Records: the driver delivers a record only when engine_accepts() says so, and keeps it
  * otherwise; FX_PAUSE and FX_RESUME tell it when to stop fetching.

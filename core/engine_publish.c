@@ -17,11 +17,15 @@ static uint32_t outbox_open(struct engine *e)
     return NO_SLOT;
 }
 
-/* The relay's records of one key go through one lane, so that they leave in the order of their
- * rows; a batch is in that order too. A writer's own row is the only one of its trip. */
+/* A writer's own row goes through the lane of its payment's units: the connection that wrote the
+ * payment knows its row, and finds the outcome by that. The relay's records of one key go through
+ * one lane, so that they leave in the order of their rows; a batch is in that order too. */
 static uint32_t lane_hash(const struct outbox *o, uint32_t slot)
 {
-    return o->row_id > 0 && o->key != TEXT_NONE ? o->key : slot;
+    if (o->row_id == 0) {
+        return o->trip_id;
+    }
+    return o->key != TEXT_NONE ? o->key : slot;
 }
 
 static void drive(struct run *r, uint32_t slot, const struct outbox_event *event)

@@ -1,4 +1,4 @@
-/* Engine stories of long outages and of bytes from outside. */
+/* Engine stories of long outages, of bytes from outside and of several lanes. */
 #include "engine_kit.h"
 #include "unit_support.h"
 
@@ -159,6 +159,56 @@ static void a_stop_waits_for_no_dead_letter_that_only_waits_and_acknowledges_non
     assert_false(kit_has(&kit, FX_DEAD_LETTER));
 }
 
+/* Commits the unit that waits, on whatever lane; the lane's bit. */
+static uint32_t lane_of_commit(void)
+{
+    uint32_t lane;
+
+    for (uint32_t i = 0; i < kit.count; i++) {
+        if (kit.effects[i].kind == FX_SUBMIT) {
+            lane = kit.effects[i].slot;
+            kit_commit(&kit, UNIT_APPLIED);
+            assert_false(kit_has(&kit, FX_SUBMIT));
+            return 1u << lane;
+        }
+    }
+    fail_msg("nothing was submitted");
+    return 0;
+}
+
+/* The connection that wrote the payment knows its row. Trips of many lanes: one could meet the
+ * right one by chance. */
+static void claim_outcome_and_done_of_a_payment_go_over_one_connection(void **state)
+{
+    struct engine_limits limits = kit.limits;
+    char trip[] = "trip-0";
+    uint32_t all = 0;
+
+    (void)state;
+    limits.lanes = 4;
+    kit_close(&kit);
+    kit_open(&kit, &limits, NULL);
+    kit_assign(&kit, TOPIC_TRIPS, 0, 1);
+    for (int i = 0; i < 8; i++) {
+        struct pg_answer approval = kit_approval(&kit, 15200);
+        uint32_t slot, lanes;
+
+        trip[5]++;
+        kit_trip(&kit, trip, i);
+        slot = kit_take(&kit, FX_FARE).slot;
+        kit_quote(&kit, slot, 15200);
+        lanes = lane_of_commit(); /* the claim */
+        kit_pg(&kit, slot, &approval);
+        lanes |= lane_of_commit(); /* COMPLETED, with the outcome */
+        slot = kit_take(&kit, FX_PUBLISH).slot;
+        kit_published(&kit, PUBLISH_OUTBOX, slot, PUBLISH_DELIVERED);
+        lanes |= lane_of_commit(); /* DONE */
+        assert_int_equal(lanes & (lanes - 1), 0);
+        all |= lanes;
+    }
+    assert_int_not_equal(all & (all - 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +219,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             a_stop_waits_for_no_dead_letter_that_only_waits_and_acknowledges_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(claim_outcome_and_done_of_a_payment_go_over_one_connection,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
