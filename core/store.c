@@ -130,13 +130,16 @@ static bool store_part_ok(const struct texts *texts, uint8_t has, text_id id, si
     return has <= 1 && (has == 0 || id != TEXT_NONE) && store_text_fits(texts, id, len_max);
 }
 
-static bool store_outcome_ok(const struct unit_outcome *outcome, const struct texts *texts)
+/* Law 5: the event's id is the payment's, by which stores know whose outcome it is. */
+static bool store_outcome_ok(const struct unit_payment *payment, const struct texts *texts)
 {
+    const struct unit_outcome *outcome = &payment->outcome;
     if (outcome->type == OUTCOME_NONE) {
         return true;
     }
     const struct outbox_row *record = &outcome->record;
     return outcome->type <= OUTCOME_FAILED && outcome->lease_ms >= 0 &&
+           uuid_equal(&record->event_id, &payment->row.payment_id) &&
            store_id(texts, record->topic) &&
            store_part_ok(texts, record->has_key, record->key, STORE_ID_MAX) &&
            store_part_ok(texts, record->has_body, record->body, STORE_BODY_MAX) &&
@@ -149,7 +152,7 @@ static bool store_payment_ok(const struct unit_payment *payment, bool move,
     return (!move || store_status_ok(payment->guard_status)) &&
            !uuid_is_nil(&payment->row.payment_id) && payment->claimed_at <= INSTANT_CLEAR &&
            payment->cancel_at <= INSTANT_CLEAR && store_payment_row_ok(&payment->row, texts) &&
-           store_outcome_ok(&payment->outcome, texts);
+           store_outcome_ok(payment, texts);
 }
 
 static bool store_outbox_status_ok(uint8_t status)
@@ -157,7 +160,7 @@ static bool store_outbox_status_ok(uint8_t status)
     return status >= OUTBOX_READY && status <= OUTBOX_DONE;
 }
 
-/* The guard names a row: rows of the old service have no event id, and a nil one names none. */
+/* The guard names a row, or the outcome of a payment: a nil id is no payment's. */
 static bool store_outbox_ok(const struct unit_outbox *outbox)
 {
     return (outbox->row_id > 0 || (outbox->row_id == 0 && !uuid_is_nil(&outbox->event_id))) &&

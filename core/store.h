@@ -164,7 +164,7 @@ enum lease_op { LEASE_TAKE = 1, LEASE_EXTEND, LEASE_RELEASE };
 enum unit_kind {
     UNIT_PAYMENT_OPEN = 1,  /* insert; duplicate (with the row) where the trip has one */
     UNIT_PAYMENT_MOVE,      /* guarded by payment_id, status, epoch */
-    UNIT_OUTBOX_MOVE,       /* guarded by row_id or event_id, status, epoch */
+    UNIT_OUTBOX_MOVE,       /* guarded by row_id or payment, status, epoch */
     UNIT_FAILED_EVENT_OPEN, /* insert; duplicate where the origin is stored already */
     UNIT_FAILED_EVENT_MOVE, /* guarded by row_id, PENDING, epoch */
     UNIT_LEASE,
@@ -173,7 +173,11 @@ enum unit_kind {
 /* When the row's instant is set to the store's now. */
 enum instant_write { INSTANT_KEEP = 0, INSTANT_NOW, INSTANT_CLEAR };
 
-/* The outcome event that a terminal transition inserts in the same transaction. */
+/*
+ * The outcome event that a terminal transition inserts in the same transaction. Its event id is
+ * the payment's id. The outbox has at most one of a payment: a unit that brings a second one,
+ * before the first is purged, is UNIT_ERROR, and nothing of it is written.
+ */
 struct unit_outcome {
     uint8_t type;             /* enum outcome_type; OUTCOME_NONE: no outbox row */
     int32_t lease_ms;         /* the row is inserted PUBLISHING and due after this */
@@ -195,7 +199,7 @@ struct unit_payment {
 };
 
 struct unit_outbox {
-    int64_t row_id; /* guard; 0: by event_id */
+    int64_t row_id; /* guard; 0: the outcome event of the payment whose id `event_id` is */
     struct uuid event_id;
     uint32_t guard_epoch;
     uint8_t guard_status;
@@ -223,8 +227,8 @@ struct unit_lease {
 /*
  * One guarded transition. Applied: the row now has the image, epoch = guard + 1 (OPEN: 1) and
  * this token, and the outbox row is there, with epoch 1. A unit whose token the row carries
- * already is applied. A payment id of another trip, or an event id that is in use, is UNIT_ERROR.
- * Delays beyond a hundred years are cut to that.
+ * already is applied. A payment id of another trip, or a second outcome of a payment, is
+ * UNIT_ERROR. Delays beyond a hundred years are cut to that.
  */
 struct unit {
     struct token token;
@@ -350,9 +354,9 @@ struct store {
  * The limits of fields, checked alike by every implementation before it writes: trip, user and
  * method ids, topics, PG ids are 1 to STORE_ID_MAX printable ASCII characters (method id may be
  * empty), the others at most their maximum, amounts and durations not negative, enums in range; a
- * payment has an id; a key or body that is said to be there is a text; an outbox move names its
- * row; a failed event opens PENDING and moves to RESOLVED or IGNORED. True: the unit may be
- * written. False: its verdict is UNIT_ERROR.
+ * payment has an id, and its outcome has that id for its event id; a key or body that is said to be
+ * there is a text; an outbox move names its row, or a payment; a failed event opens PENDING and
+ * moves to RESOLVED or IGNORED. True: the unit may be written. False: its verdict is UNIT_ERROR.
  */
 bool store_unit_check(const struct unit *unit, const struct texts *texts);
 

@@ -103,13 +103,12 @@ struct payment_row mysql_kit_opened(struct store_fixture *f, const char *trip_id
     return image;
 }
 
-struct unit mysql_kit_completion(struct store_fixture *f, const struct payment_row *image,
-                                 uint64_t event_number)
+struct unit mysql_kit_completion(struct store_fixture *f, const struct payment_row *image)
 {
     struct payment_row row = *image;
     row.status = PAYMENT_COMPLETED;
     struct unit unit = suite_move(f, &row, PAYMENT_PROCESSING, 1);
-    suite_outcome(f, &unit, OUTCOME_COMPLETED, event_number);
+    suite_outcome(f, &unit, OUTCOME_COMPLETED);
     return unit;
 }
 

@@ -44,8 +44,7 @@ struct mysql_store_options mysql_kit_options(struct store_fixture *f, uint16_t l
 /* A claim that is in the store. */
 struct payment_row mysql_kit_opened(struct store_fixture *f, const char *trip_id, uint64_t number);
 /* Its COMPLETED, with an outcome. */
-struct unit mysql_kit_completion(struct store_fixture *f, const struct payment_row *image,
-                                 uint64_t event_number);
+struct unit mysql_kit_completion(struct store_fixture *f, const struct payment_row *image);
 enum batch_outcome mysql_kit_submit(struct store_fixture *f, const struct unit *units,
                                     uint32_t count, struct unit_result *results);
 void mysql_kit_assert_outbox_count(struct store_fixture *f, uint32_t count);

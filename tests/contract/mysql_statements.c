@@ -85,7 +85,7 @@ static void payments(struct store_fixture *f, uint32_t first, uint32_t count)
         struct payment_row image = units[i].as.payment.row;
         units[i] = suite_move(f, &image, PAYMENT_PROCESSING, 1);
         units[i].as.payment.row.status = PAYMENT_COMPLETED;
-        suite_outcome(f, &units[i], OUTCOME_COMPLETED, 100000 + first + i);
+        suite_outcome(f, &units[i], OUTCOME_COMPLETED);
     }
     suite_submit(f, units, count, results);
     for (uint32_t i = 0; i < count; i++) {
@@ -103,7 +103,7 @@ static void outbox(struct store_fixture *f, uint32_t first, uint32_t count)
     static union store_row rows[STORE_PAGE_MAX];
     static struct unit units[BATCH];
     for (uint32_t i = 0; i < count; i++) {
-        units[i] = suite_outbox_move(f, 100000 + first + i, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 0);
+        units[i] = suite_outbox_move(f, first + i, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 0);
     }
     suite_submit(f, units, count, results);
     for (uint32_t i = 0; i < count; i++) {

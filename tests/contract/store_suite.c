@@ -115,13 +115,12 @@ struct unit suite_move(struct store_fixture *fixture, const struct payment_row *
     return unit;
 }
 
-void suite_outcome(struct store_fixture *fixture, struct unit *unit, enum outcome_type type,
-                   uint64_t event_number)
+void suite_outcome(struct store_fixture *fixture, struct unit *unit, enum outcome_type type)
 {
     struct unit_outcome *outcome = &unit->as.payment.outcome;
     outcome->type = (uint8_t)type;
     outcome->lease_ms = 30000;
-    outcome->record = (struct outbox_row){.event_id = suite_uuid(event_number),
+    outcome->record = (struct outbox_row){.event_id = unit->as.payment.row.payment_id,
                                           .has_key = 1,
                                           .has_body = 1,
                                           .topic = suite_text(fixture, "payment_events"),
@@ -130,12 +129,12 @@ void suite_outcome(struct store_fixture *fixture, struct unit *unit, enum outcom
                                           .headers = suite_text(fixture, "headers")};
 }
 
-struct unit suite_outbox_move(struct store_fixture *fixture, uint64_t event_number,
+struct unit suite_outbox_move(struct store_fixture *fixture, uint64_t payment_number,
                               enum outbox_status guard_status, uint32_t guard_epoch,
                               enum outbox_status status, int64_t due_in_ms)
 {
     struct unit unit = {.token = suite_token(fixture), .kind = UNIT_OUTBOX_MOVE};
-    unit.as.outbox = (struct unit_outbox){.event_id = suite_uuid(event_number),
+    unit.as.outbox = (struct unit_outbox){.event_id = suite_uuid(payment_number),
                                           .guard_epoch = guard_epoch,
                                           .guard_status = (uint8_t)guard_status,
                                           .status = (uint8_t)status,

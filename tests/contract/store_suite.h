@@ -73,10 +73,10 @@ struct payment_row suite_image(struct store_fixture *fixture, const char *trip_i
 struct unit suite_open(struct store_fixture *fixture, const struct payment_row *image);
 struct unit suite_move(struct store_fixture *fixture, const struct payment_row *image,
                        enum payment_status guard_status, uint32_t guard_epoch);
-/* Adds an outcome with this event id, leased for 30 s. */
-void suite_outcome(struct store_fixture *fixture, struct unit *unit, enum outcome_type type,
-                   uint64_t event_number);
-struct unit suite_outbox_move(struct store_fixture *fixture, uint64_t event_number,
+/* Adds the payment's outcome, leased for 30 s. Its event id is the image's payment id as it is. */
+void suite_outcome(struct store_fixture *fixture, struct unit *unit, enum outcome_type type);
+/* Moves the outcome of the payment with this number. */
+struct unit suite_outbox_move(struct store_fixture *fixture, uint64_t payment_number,
                               enum outbox_status guard_status, uint32_t guard_epoch,
                               enum outbox_status status, int64_t due_in_ms);
 /* A dead letter of trip_events, partition 0, at this offset. */

@@ -17,7 +17,17 @@ static struct unit numbered_open(struct store_fixture *f, uint32_t number)
     struct payment_row image = suite_image(f, trip_id, number + 1);
     image.status = PAYMENT_FAILED;
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_FAILED, 5000 + number);
+    suite_outcome(f, &unit, OUTCOME_FAILED);
+    return unit;
+}
+
+/* A move of this payment, which has its outcome already, that brings another one. */
+static struct unit second_outcome(struct store_fixture *f, const struct unit *first)
+{
+    struct payment_row image = first->as.payment.row;
+    image.status = PAYMENT_COMPLETED;
+    struct unit unit = suite_move(f, &image, PAYMENT_FAILED, 1);
+    suite_outcome(f, &unit, OUTCOME_COMPLETED);
     return unit;
 }
 
@@ -32,10 +42,13 @@ static void bad_units_fail_alone_and_the_others_commit(void **state)
     for (uint32_t i = 0; i < STORE_BATCH_MAX; i++) {
         units[i] = numbered_open(f, i);
     }
-    units[0].as.payment.row.amount_krw = -1;                                /* checked before */
-    units[100].as.payment.row.payment_id = suite_uuid(100);                 /* trip-99's */
-    units[200].as.payment.outcome.record.event_id = suite_uuid(5000 + 199); /* trip-199's */
-    units[255].kind = 99;                                                   /* no such kind */
+    struct unit ended = numbered_open(f, STORE_BATCH_MAX);
+    suite_expect(f, &ended, UNIT_APPLIED);
+    units[0].as.payment.row.amount_krw = -1;                /* checked before */
+    units[100].as.payment.row.payment_id = suite_uuid(100); /* trip-99's */
+    suite_outcome(f, &units[100], OUTCOME_FAILED);
+    units[200] = second_outcome(f, &ended);
+    units[255].kind = 99; /* no such kind */
     suite_submit(f, units, STORE_BATCH_MAX, results);
     uint32_t errors = 0;
     for (uint32_t i = 0; i < STORE_BATCH_MAX; i++) {
@@ -48,7 +61,9 @@ static void bad_units_fail_alone_and_the_others_commit(void **state)
     }
     union store_row *rows = calloc(STORE_PAGE_MAX, sizeof(*rows));
     assert_non_null(rows);
-    assert_int_equal(suite_outbox_all(f, rows), STORE_BATCH_MAX - errors);
+    assert_int_equal(suite_outbox_all(f, rows), STORE_BATCH_MAX - errors + 1);
+    struct payment_row row = suite_read(f, "trip-256").row;
+    suite_assert_row(&row, &ended.as.payment.row, 1, ended.token);
     free(rows);
     free(results);
     free(units);
@@ -62,14 +77,13 @@ static void batch_of_all_kinds_gives_each_unit_its_own_verdict(void **state)
     suite_submit(f, before, 3, results);
     struct payment_row image = before[0].as.payment.row;
     image.reason = REASON_DECLINED;
-    struct unit units[7] = {
-        numbered_open(f, 3),
-        suite_move(f, &image, PAYMENT_FAILED, 1),
-        numbered_open(f, 2),
-        suite_outbox_move(f, 5001, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER),
-        suite_dead_letter(f, 7),
-        suite_dead_letter_move(f, 1, 1, FAILED_EVENT_IGNORED, 0),
-        suite_lease(f, "a", LEASE_TAKE, 1000, 0)};
+    struct unit units[7] = {numbered_open(f, 3),
+                            suite_move(f, &image, PAYMENT_FAILED, 1),
+                            numbered_open(f, 2),
+                            suite_outbox_move(f, 2, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER),
+                            suite_dead_letter(f, 7),
+                            suite_dead_letter_move(f, 1, 1, FAILED_EVENT_IGNORED, 0),
+                            suite_lease(f, "a", LEASE_TAKE, 1000, 0)};
     suite_submit(f, units, 7, results);
     const enum unit_verdict expected[7] = {UNIT_APPLIED, UNIT_APPLIED,   UNIT_DUPLICATE,
                                            UNIT_APPLIED, UNIT_DUPLICATE, UNIT_APPLIED,

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A failed payment whose event has the id 500 + number. */
+/* A failed payment with its event. */
 static struct unit open_with_event(struct store_fixture *f, const char *trip_id, uint64_t number)
 {
     struct payment_row image = suite_image(f, trip_id, number);
     image.status = PAYMENT_FAILED;
     image.due_in_ms = DUE_NEVER;
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_FAILED, 500 + number);
+    suite_outcome(f, &unit, OUTCOME_FAILED);
     return unit;
 }
 
@@ -80,7 +80,7 @@ static void leased_row_is_not_due_before_its_lease_ends(void **state)
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 10, rows), 0);
     f->now_ms += 1;
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 10, rows), 1);
-    struct unit take = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
+    struct unit take = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
     suite_expect(f, &take, UNIT_APPLIED);
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 10, rows), 0);
     f->now_ms += 30000;
@@ -93,11 +93,11 @@ static void writer_whose_row_was_taken_over_cannot_mark_it_done(void **state)
     struct store_fixture *f = *state;
     struct unit unit = open_with_event(f, "trip-1", 1);
     suite_expect(f, &unit, UNIT_APPLIED);
-    struct unit take = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
+    struct unit take = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
     suite_expect(f, &take, UNIT_APPLIED);
-    struct unit late = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    struct unit late = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &late, UNIT_REFUSED);
-    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 2, OUTBOX_DONE, DUE_NEVER);
+    struct unit done = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 2, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &done, UNIT_APPLIED);
     suite_expect(f, &done, UNIT_APPLIED); /* sent again */
     suite_expect(f, &take, UNIT_REFUSED);
@@ -105,6 +105,7 @@ static void writer_whose_row_was_taken_over_cannot_mark_it_done(void **state)
     assert_int_equal(suite_outbox_all(f, rows), 0);
 }
 
+/* By event id: the outcome of the payment whose id it is. */
 static void row_is_moved_by_its_row_id_or_its_event_id(void **state)
 {
     struct store_fixture *f = *state;
@@ -127,6 +128,10 @@ static void row_is_moved_by_its_row_id_or_its_event_id(void **state)
     assert_true(uuid_equal(&rows[0].outbox.event_id, &units[1].as.payment.outcome.record.event_id));
     assert_int_equal(rows[0].outbox.status, OUTBOX_READY);
     assert_int_equal(rows[0].outbox.attempts, 3);
+    move = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    suite_expect(f, &move, UNIT_APPLIED);
+    assert_int_equal(suite_outbox_all(f, rows), 1);
+    assert_true(uuid_equal(&rows[0].outbox.event_id, &units[1].as.payment.row.payment_id));
 }
 
 /* A row that the broker refuses backs off and blocks no other (trap 25). */
@@ -141,7 +146,7 @@ static void rows_come_by_due_time_so_a_refused_one_falls_behind(void **state)
     union store_row rows[STORE_PAGE_MAX];
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 2, rows), 2);
     assert_string_equal(texts_string(f->texts, rows[0].outbox.key), "trip-1");
-    struct unit refused = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 1);
+    struct unit refused = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 1);
     suite_expect(f, &refused, UNIT_APPLIED);
     f->now_ms += 1;
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 2, rows), 2);
@@ -164,7 +169,7 @@ static void page_is_bounded_in_bytes_but_has_a_row(void **state)
     free(body);
     union store_row rows[STORE_PAGE_MAX];
     assert_int_equal(suite_outbox_all(f, rows), 2); /* just under 2 MiB */
-    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    struct unit done = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &done, UNIT_APPLIED);
     assert_int_equal(suite_outbox_all(f, rows), 1); /* two would be over it */
 }
@@ -187,8 +192,7 @@ static void purge_takes_old_done_rows_in_chunks_and_no_others(void **state)
         suite_expect(f, &unit, UNIT_APPLIED);
     }
     for (uint64_t i = 1; i <= 5; i++) {
-        struct unit done =
-            suite_outbox_move(f, 500 + i, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+        struct unit done = suite_outbox_move(f, i, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
         suite_expect(f, &done, UNIT_APPLIED);
         f->now_ms += 1000;
     }
@@ -199,7 +203,7 @@ static void purge_takes_old_done_rows_in_chunks_and_no_others(void **state)
     assert_int_equal(purge(f, 0, 3), 0);
     union store_row rows[STORE_PAGE_MAX];
     assert_int_equal(suite_outbox_all(f, rows), 1);
-    struct unit gone = suite_outbox_move(f, 501, OUTBOX_DONE, 2, OUTBOX_READY, 0);
+    struct unit gone = suite_outbox_move(f, 1, OUTBOX_DONE, 2, OUTBOX_READY, 0);
     suite_expect(f, &gone, UNIT_REFUSED);
 }
 
@@ -211,7 +215,7 @@ static void row_id_of_a_purged_row_does_not_come_back(void **state)
     union store_row rows[STORE_PAGE_MAX];
     assert_int_equal(suite_outbox_all(f, rows), 1);
     int64_t first = rows[0].outbox.row_id;
-    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    struct unit done = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &done, UNIT_APPLIED);
     f->now_ms += 1;
     assert_int_equal(purge(f, 0, 1), 1);
@@ -231,13 +235,13 @@ static void unit_sent_again_is_applied_though_its_event_was_taken_or_purged(void
     struct unit_result results[3];
     union store_row rows[STORE_PAGE_MAX];
     suite_submit(f, units, 1, results);
-    struct unit take = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
+    struct unit take = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_PUBLISHING, 30000);
     suite_expect(f, &take, UNIT_APPLIED);
     suite_submit(f, units, 2, results);
     assert_int_equal(results[0].verdict, UNIT_APPLIED);
     assert_int_equal(results[1].verdict, UNIT_APPLIED);
     assert_int_equal(suite_outbox_all(f, rows), 2);
-    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 2, OUTBOX_DONE, DUE_NEVER);
+    struct unit done = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 2, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &done, UNIT_APPLIED);
     f->now_ms += 1;
     assert_int_equal(purge(f, 0, 10), 1);

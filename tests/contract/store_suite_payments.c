@@ -62,7 +62,7 @@ static void open_of_a_free_ride_is_completed_with_its_event(void **state)
     image.amount_krw = 0;
     image.due_in_ms = DUE_NEVER;
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_COMPLETED, 501);
+    suite_outcome(f, &unit, OUTCOME_COMPLETED);
     suite_expect(f, &unit, UNIT_APPLIED);
     struct payment_view view = suite_read(f, "trip-1");
     suite_assert_row(&view.row, &image, 1, unit.token);
@@ -83,7 +83,7 @@ static void second_open_of_a_trip_is_a_duplicate_with_the_row_and_no_event(void 
     struct payment_row other = suite_image(f, "trip-1", 2);
     other.status = PAYMENT_FAILED;
     struct unit second = suite_open(f, &other);
-    suite_outcome(f, &second, OUTCOME_FAILED, 501);
+    suite_outcome(f, &second, OUTCOME_FAILED);
     struct unit_result result = suite_submit_one(f, &second);
     assert_int_equal(result.verdict, UNIT_DUPLICATE);
     assert_int_equal(result.has_row, 1);
@@ -100,7 +100,7 @@ static void open_sent_again_is_applied_once_with_one_event(void **state)
     struct payment_row image = suite_image(f, "trip-1", 1);
     image.status = PAYMENT_FAILED;
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_FAILED, 501);
+    suite_outcome(f, &unit, OUTCOME_FAILED);
     suite_expect(f, &unit, UNIT_APPLIED);
     f->now_ms += 5000;
     suite_expect(f, &unit, UNIT_APPLIED);
@@ -219,7 +219,7 @@ static void move_with_a_stale_guard_is_refused_with_the_row_and_no_event(void **
     } guards[] = {{PAYMENT_PROCESSING, 1}, {PAYMENT_PROCESSING, 3}, {PAYMENT_REQUESTED, 2}};
     for (int i = 0; i < 3; i++) {
         struct unit unit = suite_move(f, &late, guards[i].status, guards[i].epoch);
-        suite_outcome(f, &unit, OUTCOME_COMPLETED, 501);
+        suite_outcome(f, &unit, OUTCOME_COMPLETED);
         struct unit_result result = suite_submit_one(f, &unit);
         assert_int_equal(result.verdict, UNIT_REFUSED);
         assert_int_equal(result.has_row, 1);
@@ -247,7 +247,7 @@ static void move_sent_again_is_applied_once_with_one_event(void **state)
     struct payment_row image = opened(f);
     image.status = PAYMENT_COMPLETED;
     struct unit unit = suite_move(f, &image, PAYMENT_PROCESSING, 1);
-    suite_outcome(f, &unit, OUTCOME_COMPLETED, 501);
+    suite_outcome(f, &unit, OUTCOME_COMPLETED);
     suite_expect(f, &unit, UNIT_APPLIED);
     int64_t completed_at_ms = f->now_ms;
     f->now_ms += 9000;
@@ -315,23 +315,42 @@ static void completed_at_is_set_when_the_status_becomes_completed_and_stays(void
 }
 
 /* Law 5: one outcome event for each payment, whatever the guard says. */
-static void outcome_with_an_event_id_in_use_fails_the_whole_unit(void **state)
+static void second_outcome_of_a_payment_fails_the_whole_unit(void **state)
 {
     struct store_fixture *f = *state;
     struct payment_row image = opened(f);
     image.status = PAYMENT_FAILED;
     struct unit failed = suite_move(f, &image, PAYMENT_PROCESSING, 1);
-    suite_outcome(f, &failed, OUTCOME_FAILED, 501);
+    suite_outcome(f, &failed, OUTCOME_FAILED);
     suite_expect(f, &failed, UNIT_APPLIED);
     struct payment_row again = image;
     again.status = PAYMENT_COMPLETED;
     struct unit unit = suite_move(f, &again, PAYMENT_FAILED, 2);
-    suite_outcome(f, &unit, OUTCOME_COMPLETED, 501);
+    suite_outcome(f, &unit, OUTCOME_COMPLETED);
     suite_expect(f, &unit, UNIT_ERROR);
     struct payment_row row = suite_read(f, "trip-1").row;
     suite_assert_row(&row, &image, 2, failed.token);
     union store_row rows[STORE_PAGE_MAX];
     assert_int_equal(suite_outbox_all(f, rows), 1);
+}
+
+static void outcome_with_another_id_than_its_payments_fails_the_whole_unit(void **state)
+{
+    struct store_fixture *f = *state;
+    struct payment_row image = opened(f);
+    struct unit units[2];
+    units[0] = suite_move(f, &image, PAYMENT_PROCESSING, 1);
+    struct payment_row other = suite_image(f, "trip-2", 2);
+    units[1] = suite_open(f, &other);
+    for (int i = 0; i < 2; i++) {
+        suite_outcome(f, &units[i], OUTCOME_FAILED);
+        units[i].as.payment.outcome.record.event_id = suite_uuid(501);
+        suite_expect(f, &units[i], UNIT_ERROR);
+    }
+    assert_int_equal(suite_read(f, "trip-1").row.epoch, 1);
+    assert_false(suite_trip_exists(f, "trip-2"));
+    union store_row rows[STORE_PAGE_MAX];
+    assert_int_equal(suite_outbox_all(f, rows), 0);
 }
 
 int store_suite_payments(void)
@@ -354,7 +373,8 @@ int store_suite_payments(void)
         SUITE_TEST(move_sent_again_after_a_later_one_is_refused),
         SUITE_TEST(instants_are_kept_set_or_cleared_as_told),
         SUITE_TEST(completed_at_is_set_when_the_status_becomes_completed_and_stays),
-        SUITE_TEST(outcome_with_an_event_id_in_use_fails_the_whole_unit),
+        SUITE_TEST(second_outcome_of_a_payment_fails_the_whole_unit),
+        SUITE_TEST(outcome_with_another_id_than_its_payments_fails_the_whole_unit),
     };
     return cmocka_run_group_tests_name("store: payments", tests, NULL, NULL);
 }

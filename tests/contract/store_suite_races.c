@@ -44,7 +44,7 @@ static bool unit_fill(struct racer *racer, uint32_t trip, struct unit *unit)
         payment->outcome = (struct unit_outcome){
             .type = OUTCOME_COMPLETED,
             .lease_ms = 30000,
-            .record = {.event_id = suite_uuid(10000 + trip),
+            .record = {.event_id = payment->row.payment_id,
                        .topic = texts_intern_string(racer->texts, "payment_events")}};
     }
     return payment->row.trip_id != TEXT_NONE;

@@ -40,7 +40,7 @@ static struct unit failed_payment(struct store_fixture *f, const char *trip_id, 
     struct payment_row image = suite_image(f, trip_id, number);
     image.status = PAYMENT_FAILED;
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_FAILED, 500 + number);
+    suite_outcome(f, &unit, OUTCOME_FAILED);
     return unit;
 }
 
@@ -104,7 +104,7 @@ static void full_table_aborts_the_whole_batch(void **state)
     struct unit retry = suite_dead_letter_move(f, 1, 1, FAILED_EVENT_RESOLVED, 900);
     batch = (struct store_batch){&retry, results, 1, f->texts};
     assert_int_equal(f->store->ops->submit(f->store, &batch), BATCH_ABORTED); /* outbox */
-    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    struct unit done = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &done, UNIT_APPLIED);
     f->now_ms += 1;
     uint32_t deleted = 0;
@@ -129,7 +129,7 @@ static void rows_that_a_purge_leaves_are_still_found(void **state)
     }
     for (uint64_t i = 0; i < 64; i += 2) {
         struct unit done =
-            suite_outbox_move(f, 501 + i, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+            suite_outbox_move(f, i + 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
         suite_expect(f, &done, UNIT_APPLIED);
     }
     f->now_ms += 1;
@@ -138,9 +138,9 @@ static void rows_that_a_purge_leaves_are_still_found(void **state)
     assert_int_equal(deleted, 32);
     for (uint64_t i = 0; i < 64; i++) {
         enum unit_verdict expected = i % 2 == 0 ? UNIT_REFUSED : UNIT_APPLIED;
-        struct unit by_event = suite_outbox_move(f, 501 + i, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 0);
+        struct unit by_event = suite_outbox_move(f, i + 1, OUTBOX_PUBLISHING, 1, OUTBOX_READY, 0);
         suite_expect(f, &by_event, expected);
-        struct unit by_row = suite_outbox_move(f, 501 + i, OUTBOX_READY, 2, OUTBOX_DONE, 0);
+        struct unit by_row = suite_outbox_move(f, i + 1, OUTBOX_READY, 2, OUTBOX_DONE, 0);
         by_row.as.outbox.row_id = (int64_t)i + 1;
         suite_expect(f, &by_row, expected);
     }
@@ -185,7 +185,7 @@ static void auditor_sees_every_row(void **state)
     struct unit units[2] = {failed_payment(f, "trip-1", 1), failed_payment(f, "trip-2", 2)};
     struct unit_result results[2];
     suite_submit(f, units, 2, results);
-    struct unit done = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    struct unit done = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &done, UNIT_APPLIED);
     assert_int_equal(model_store_payment_count(&model), 2);
     struct payment_view view;

@@ -19,7 +19,7 @@ static void lock_wait_that_times_out_leaves_nothing_of_the_batch(void **state)
     mysql_kit_run(other, "BEGIN");
     mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-1'");
     struct payment_row fresh = suite_image(f, "trip-2", 2);
-    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image, 501)};
+    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image)};
     struct unit_result results[2];
     assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_ABORTED);
     assert_int_equal(noticed(MYSQL_NOTICE_LOCK_WAIT), 1);
@@ -48,8 +48,8 @@ static void deadlock_aborts_the_batch_and_it_can_be_sent_again(void **state)
     mysql_kit_run(other, "INSERT INTO heavy SELECT seq FROM seq_1_to_1000");
     mysql_kit_run(other, "UPDATE payments SET attempts = 7 WHERE trip_id = 'trip-2'");
     s = (struct mysql_kit_submission){.fixture = f, .count = 2};
-    s.units[0] = mysql_kit_completion(f, &first, 501);
-    s.units[1] = mysql_kit_completion(f, &second, 502);
+    s.units[0] = mysql_kit_completion(f, &first);
+    s.units[1] = mysql_kit_completion(f, &second);
     MYSQL *watch = mysql_kit_root(f);
     mysql_kit_start(&s);
     mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
@@ -96,7 +96,7 @@ static void connection_lost_before_commit_aborts_the_batch(void **state)
     struct payment_row fresh = suite_image(f, "trip-2", 2);
     s = (struct mysql_kit_submission){.fixture = f, .count = 2};
     s.units[0] = suite_open(f, &fresh);
-    s.units[1] = mysql_kit_completion(f, &image, 501);
+    s.units[1] = mysql_kit_completion(f, &image);
     mysql_kit_start(&s);
     mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
     mysql_kit_sessions_kill(watch);
@@ -125,7 +125,7 @@ static void commit_without_an_answer_is_unknown_and_is_sent_again(void **state)
     mysql_kit_run(other, "BACKUP STAGE START");
     mysql_kit_run(other, "BACKUP STAGE BLOCK_COMMIT");
     struct payment_row fresh = suite_image(f, "trip-2", 2);
-    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image, 501)};
+    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, &image)};
     struct unit_result results[2];
     assert_int_equal(mysql_kit_submit(f, units, 2, results), BATCH_UNKNOWN);
     assert_int_equal(noticed(MYSQL_NOTICE_UNKNOWN_COMMIT), 1);
@@ -163,7 +163,7 @@ static void commit_that_lands_late_is_found_by_sending_again(void **state)
     mysql_kit_run(other, "BACKUP STAGE BLOCK_COMMIT");
     s = (struct mysql_kit_submission){.fixture = f, .count = 2};
     s.units[0] = suite_open(f, &fresh);
-    s.units[1] = mysql_kit_completion(f, &image, 501);
+    s.units[1] = mysql_kit_completion(f, &image);
     assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_UNKNOWN);
     mysql_kit_reopen_at(f, 20, 30, proxy.port);
     assert_int_equal(mysql_kit_number(watch, "SELECT epoch FROM payments WHERE trip_id = 'trip-1'"),
@@ -196,7 +196,7 @@ static void lasting_error_fails_its_unit_alone(void **state)
     struct unit units[3];
     for (int i = 0; i < 3; i++) {
         units[i] = suite_open(f, &images[i]);
-        suite_outcome(f, &units[i], OUTCOME_FAILED, 501 + (uint64_t)i);
+        suite_outcome(f, &units[i], OUTCOME_FAILED);
     }
     struct unit_result results[3];
     assert_int_equal(mysql_kit_submit(f, units, 3, results), BATCH_COMMITTED);
@@ -242,7 +242,7 @@ static void server_that_is_down_is_unavailable_until_it_is_back(void **state)
 {
     struct store_fixture *f = *state;
     struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
-    struct unit unit = mysql_kit_completion(f, &image, 501);
+    struct unit unit = mysql_kit_completion(f, &image);
     struct unit_result result;
     mariadb_server_stop(&mysql_factory_server, true);
     struct payment_view view;

@@ -68,13 +68,13 @@ static void node_that_was_second_aborts_and_finds_itself_refused(void **state)
     static struct submission s;
     struct payment_row images[2] = {mysql_kit_opened(f, "trip-1", 1),
                                     mysql_kit_opened(f, "trip-2", 2)};
-    struct unit first = mysql_kit_completion(f, &images[0], 501);
+    struct unit first = mysql_kit_completion(f, &images[0]);
     MYSQL *holder = root_open(f, 1);
     MYSQL *blocker = root_open(f, 1);
     MYSQL *other = root_open(f, 0);
     s = (struct submission){.store = store_at(f, 1), .fixture = f};
-    s.units[0] = mysql_kit_completion(f, &images[0], 501);
-    s.units[1] = mysql_kit_completion(f, &images[1], 502);
+    s.units[0] = mysql_kit_completion(f, &images[0]);
+    s.units[1] = mysql_kit_completion(f, &images[1]);
     mysql_kit_run(other, "CREATE TABLE queue (id INT PRIMARY KEY) ENGINE = InnoDB");
     mysql_kit_run(blocker, "SET SESSION wsrep_sync_wait = 1");
     mysql_kit_run(blocker, "BEGIN");
@@ -117,7 +117,7 @@ static void node_that_is_behind_refuses_nothing(void **state)
     mysql_kit_run(holder, "BACKUP STAGE START");
     mysql_kit_run(holder, "BACKUP STAGE BLOCK_COMMIT");
     struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
-    struct unit unit = mysql_kit_completion(f, &image, 501);
+    struct unit unit = mysql_kit_completion(f, &image);
     assert_int_equal(submit(late, f, &unit, &result), BATCH_ABORTED);
     assert_true(mysql_factory_notices[MYSQL_NOTICE_LOCK_WAIT] >= 1);
     struct payment_view view;
@@ -144,8 +144,8 @@ static void commit_of_a_node_that_died_is_found_when_it_is_back(void **state)
     MYSQL *holder = root_open(f, 1);
     MYSQL *other = root_open(f, 0);
     s = (struct submission){.store = store_at(f, 1), .fixture = f};
-    s.units[0] = mysql_kit_completion(f, &images[0], 501);
-    s.units[1] = mysql_kit_completion(f, &images[1], 502);
+    s.units[0] = mysql_kit_completion(f, &images[0]);
+    s.units[1] = mysql_kit_completion(f, &images[1]);
     mysql_kit_run(holder, "BACKUP STAGE START");
     mysql_kit_run(holder, "BACKUP STAGE BLOCK_COMMIT");
     assert_int_equal(pthread_create(&s.thread, NULL, submission_run, &s), 0);
@@ -193,7 +193,7 @@ static void node_without_the_others_is_not_ready(void **state)
 {
     struct store_fixture *f = *state;
     struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
-    struct unit unit = mysql_kit_completion(f, &image, 501);
+    struct unit unit = mysql_kit_completion(f, &image);
     struct unit_result result;
     MYSQL *root = root_open(f, 0);
     galera_cluster_stop(&cluster, 1, true);

@@ -45,9 +45,9 @@ static void due_payment_that_is_being_written_is_passed_over(void **state)
     mysql_close(other);
 }
 
-static void event_is(const union store_row *row, uint64_t number)
+static void event_is(const union store_row *row, uint64_t payment_number)
 {
-    struct uuid expected = suite_uuid(number);
+    struct uuid expected = suite_uuid(payment_number);
     assert_true(uuid_equal(&row->outbox.event_id, &expected));
 }
 
@@ -59,7 +59,7 @@ static void due_outbox_row_that_is_being_taken_is_passed_over(void **state)
     for (uint64_t i = 1; i <= 4; i++) {
         char trip_id[] = {'t', (char)('0' + (int)i), '\0'};
         struct payment_row image = mysql_kit_opened(f, trip_id, i);
-        struct unit unit = mysql_kit_completion(f, &image, 500 + i);
+        struct unit unit = mysql_kit_completion(f, &image);
         suite_expect(f, &unit, UNIT_APPLIED);
     }
     f->now_ms += 30000;
@@ -67,12 +67,12 @@ static void due_outbox_row_that_is_being_taken_is_passed_over(void **state)
     mysql_kit_run(other, "BEGIN");
     mysql_kit_run(other, "UPDATE payment_outbox SET attempts = 7 ORDER BY id LIMIT 2");
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 10, rows), 2);
-    event_is(&rows[0], 503);
-    event_is(&rows[1], 504);
+    event_is(&rows[0], 3);
+    event_is(&rows[1], 4);
     mysql_kit_run(other, "ROLLBACK");
     assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 3, rows), 3);
-    event_is(&rows[0], 501);
-    event_is(&rows[2], 503);
+    event_is(&rows[0], 1);
+    event_is(&rows[2], 3);
     mysql_close(other);
 }
 
@@ -82,7 +82,7 @@ static void nothing_is_locked_once_a_scan_has_come_back(void **state)
     struct store_fixture *f = *state;
     static union store_row rows[STORE_PAGE_MAX];
     struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
-    struct unit unit = mysql_kit_completion(f, &image, 501);
+    struct unit unit = mysql_kit_completion(f, &image);
     unit.as.payment.row.due_in_ms = 0;
     suite_expect(f, &unit, UNIT_APPLIED);
     f->now_ms += 30000;
@@ -107,7 +107,7 @@ static pid_t worker_start(struct store_fixture *f, const struct payment_row *ima
     struct mysql_store_options options = mysql_kit_options(f, 30, 60);
     char error[700];
     struct payment_row fresh = suite_image(f, "trip-2", 2);
-    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, image, 501)};
+    struct unit units[2] = {suite_open(f, &fresh), mysql_kit_completion(f, image)};
     struct unit_result results[2];
     options.idle_timeout_s = IDLE_S;
     /* The parent's connection is the parent's. */
@@ -134,7 +134,7 @@ static void stopped_process_blocks_others_only_until_the_server_drops_it(void **
     mysql_kit_wait_for(watch, MYSQL_KIT_LOCK_WAITS);
     assert_int_equal(kill(pid, SIGSTOP), 0);
     mysql_kit_run(other, "ROLLBACK"); /* the stopped process gets the lock, and its answer */
-    struct unit unit = mysql_kit_completion(f, &image, 502);
+    struct unit unit = mysql_kit_completion(f, &image);
     struct unit_result result;
     assert_int_equal(mysql_kit_submit(f, &unit, 1, &result), BATCH_ABORTED);
     enum batch_outcome outcome = BATCH_ABORTED;
@@ -167,11 +167,11 @@ static void connection_that_the_server_closed_as_idle_loses_no_unit(void **state
     mysql_kit_wait_for(watch, FAREBOX_SESSIONS_GONE);
     struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
     mysql_kit_wait_for(watch, FAREBOX_SESSIONS_GONE);
-    struct unit unit = mysql_kit_completion(f, &image, 501);
+    struct unit unit = mysql_kit_completion(f, &image);
     suite_expect(f, &unit, UNIT_APPLIED);
     mysql_kit_wait_for(watch, FAREBOX_SESSIONS_GONE);
     assert_int_equal(suite_scan(f, SCAN_PAYMENTS_DUE, 10, rows), 0);
-    unit = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    unit = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &unit, UNIT_APPLIED);
     mysql_kit_wait_for(watch, FAREBOX_SESSIONS_GONE);
     uint32_t deleted = 0;

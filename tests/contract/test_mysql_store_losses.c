@@ -58,7 +58,7 @@ static void pair_fill(struct store_fixture *f, struct pair *pair, uint64_t numbe
     struct payment_row image = mysql_kit_opened(f, pair->trips[0], 2 * number);
     struct payment_row fresh = suite_image(f, pair->trips[1], 2 * number + 1);
     pair->units[0] = suite_open(f, &fresh);
-    pair->units[1] = mysql_kit_completion(f, &image, 100000 + number);
+    pair->units[1] = mysql_kit_completion(f, &image);
 }
 
 static enum batch_outcome pair_submit(struct store_fixture *f, struct pair *pair)

@@ -110,7 +110,7 @@ static void documented_rights_are_enough(void **state)
     f->store = expect_open(&options);
     struct payment_row image = suite_image(f, "trip-1", 1);
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_FAILED, 501);
+    suite_outcome(f, &unit, OUTCOME_FAILED);
     suite_expect(f, &unit, UNIT_APPLIED);
     uint32_t deleted = 0;
     assert_int_equal(f->store->ops->purge(f->store, PURGE_OUTBOX_DONE, 0, 1, &deleted), STORE_OK);
@@ -256,7 +256,7 @@ static void ids_that_the_tables_collation_confuses_collide(void **state)
     struct payment_row image = units[0].as.payment.row;
     image.status = PAYMENT_COMPLETED;
     struct unit move = suite_move(f, &image, PAYMENT_PROCESSING, 1);
-    suite_outcome(f, &move, OUTCOME_COMPLETED, 501);
+    suite_outcome(f, &move, OUTCOME_COMPLETED);
     suite_expect(f, &move, UNIT_APPLIED);
     suite_expect(f, &move, UNIT_APPLIED);
     assert_int_equal(suite_read(f, "a").row.epoch, 2);

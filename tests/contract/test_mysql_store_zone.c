@@ -71,14 +71,14 @@ static void all_tables_have_local_times_of_the_zone(void **state)
     f->now_ms += 60000;
     image.status = PAYMENT_COMPLETED;
     unit = suite_move(f, &image, PAYMENT_PROCESSING, 1);
-    suite_outcome(f, &unit, OUTCOME_COMPLETED, 501);
+    suite_outcome(f, &unit, OUTCOME_COMPLETED);
     suite_expect(f, &unit, UNIT_APPLIED);
     expect_times("requested_at", "payments", "2026-11-01 15:00:00.123");
     expect_times("completed_at", "payments", "2026-11-01 15:01:00.123");
     expect_times("updated_at", "payments", "2026-11-01 15:01:00.123");
     expect_times("created_at", "payment_outbox", "2026-11-01 15:01:00.123");
     f->now_ms += 60000;
-    unit = suite_outbox_move(f, 501, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
+    unit = suite_outbox_move(f, 1, OUTBOX_PUBLISHING, 1, OUTBOX_DONE, DUE_NEVER);
     suite_expect(f, &unit, UNIT_APPLIED);
     expect_times("updated_at", "payment_outbox", "2026-11-01 15:02:00.123");
     unit = suite_dead_letter(f, 7);

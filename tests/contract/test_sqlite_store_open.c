@@ -307,7 +307,7 @@ static void statuses_reasons_and_instants_are_stored_for_people(void **state)
     image.reason = REASON_DECLINED;
     image.refund_state = REFUND_INTENDED;
     struct unit unit = suite_open(f, &image);
-    suite_outcome(f, &unit, OUTCOME_FAILED, 2);
+    suite_outcome(f, &unit, OUTCOME_FAILED);
     suite_expect(f, &unit, UNIT_APPLIED);
     expect_answer(f,
                   "SELECT status || reason || refund_state || payment_id || (due_at - claimed_at)"

@@ -96,6 +96,7 @@ static struct unit payment_unit(enum unit_kind kind)
     payment->row.user_id = text("user");
     payment->row.method_id = text("");
     payment->outcome.type = OUTCOME_COMPLETED;
+    payment->outcome.record.event_id = payment->row.payment_id;
     payment->outcome.record.topic = text("payment_events");
     assert_true(fits(&unit));
     return unit;
@@ -236,6 +237,27 @@ static void the_record_of_an_outcome_is_checked_where_there_is_one(void **state)
     assert_true(fits(&unit));
 }
 
+/* Law 5. Nothing but the two ids is compared, so each byte of them counts. */
+static void an_outcome_has_its_payments_id_for_its_event_id(void **state)
+{
+    (void)state;
+    static const enum unit_kind kinds[] = {UNIT_PAYMENT_OPEN, UNIT_PAYMENT_MOVE};
+    for (size_t i = 0; i < 2; i++) {
+        struct unit unit = payment_unit(kinds[i]);
+        struct unit_payment *payment = &unit.as.payment;
+        for (size_t byte = 0; byte < sizeof(payment->row.payment_id.bytes); byte++) {
+            payment->outcome.record.event_id.bytes[byte] ^= 0x80;
+            assert_false(fits(&unit));
+            payment->row.payment_id.bytes[byte] ^= 0x80;
+            assert_true(fits(&unit));
+        }
+        memset(&payment->outcome.record.event_id, 0, sizeof(payment->outcome.record.event_id));
+        assert_false(fits(&unit));
+        payment->outcome.type = OUTCOME_NONE;
+        assert_true(fits(&unit)); /* there is no event */
+    }
+}
+
 static void an_outbox_move_names_its_row_and_its_statuses(void **state)
 {
     (void)state;
@@ -356,6 +378,7 @@ int main(void)
         cmocka_unit_test(numbers_of_a_payment_are_in_range),
         cmocka_unit_test(an_insert_has_no_guard),
         cmocka_unit_test(the_record_of_an_outcome_is_checked_where_there_is_one),
+        cmocka_unit_test(an_outcome_has_its_payments_id_for_its_event_id),
         cmocka_unit_test(an_outbox_move_names_its_row_and_its_statuses),
         cmocka_unit_test(a_dead_letter_is_stored_pending_and_within_its_limits),
         cmocka_unit_test(a_dead_letter_moves_by_its_row_to_an_end),
