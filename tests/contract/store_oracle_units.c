@@ -1,10 +1,16 @@
 /* Random units for the oracle test. */
 #include "store_oracle.h"
 
+#include "model_internal.h"
 #include "store_suite.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define OUTCOME_PERCENT        80u
+#define SECOND_OUTCOME_PERCENT 5u
+/* Event ids of retries count from here; the payments' ids are below. */
+#define RETRY_EVENTS (UINT64_C(1) << 41)
 
 /* SplitMix64. */
 uint32_t oracle_draw(struct oracle *oracle, uint32_t bound)
@@ -94,26 +100,25 @@ static void image_fill(struct oracle *oracle, uint32_t trip, struct payment_row 
                                 .reason = (uint8_t)oracle_draw(oracle, REASON_COUNT)};
 }
 
-/* Mostly new; otherwise mostly the payment's own, which a second outcome then finds in use. Too
- * many of those, and no batch would be written without being split. */
-static struct uuid event_id(struct oracle *oracle, uint32_t trip)
+/* A second outcome is tried now and then. Too often, and no batch would be written without being
+ * split. */
+static bool wants_outcome(struct oracle *oracle, const struct uuid *payment_id)
 {
-    if (oracle_chance(oracle, 75)) {
-        return suite_uuid((UINT64_C(1) << 41) + oracle->sequence);
-    }
-    uint64_t number = oracle_chance(oracle, 80) ? trip : oracle_draw(oracle, oracle->trips * 4);
-    return suite_uuid((UINT64_C(1) << 40) + number);
+    bool second = model_outbox_has_event(&oracle->model, payment_id);
+    return oracle_chance(oracle, second ? SECOND_OUTCOME_PERCENT : OUTCOME_PERCENT);
 }
 
-static void outcome_fill(struct oracle *oracle, uint32_t trip, struct unit_outcome *outcome)
+/* The image has its payment id already, which is the event's. */
+static void outcome_fill(struct oracle *oracle, uint32_t trip, const struct uuid *payment_id,
+                         struct unit_outcome *outcome)
 {
-    if (oracle_chance(oracle, 50)) {
+    if (!wants_outcome(oracle, payment_id)) {
         return;
     }
     outcome->type = (uint8_t)(1 + oracle_draw(oracle, 2));
     outcome->lease_ms = (int32_t)oracle_draw(oracle, 30000);
     outcome->record = (struct outbox_row){
-        .event_id = event_id(oracle, trip),
+        .event_id = *payment_id,
         .record_at_ms = oracle_draw(oracle, 2) * oracle->now_ms,
         .has_key = (uint8_t)oracle_draw(oracle, 2),
         .has_body = (uint8_t)oracle_draw(oracle, 2),
@@ -130,7 +135,6 @@ static void payment_fill(struct oracle *oracle, struct unit *unit)
     image_fill(oracle, trip, &payment->row);
     payment->claimed_at = (uint8_t)oracle_draw(oracle, 3);
     payment->cancel_at = (uint8_t)oracle_draw(oracle, 3);
-    outcome_fill(oracle, trip, &payment->outcome);
     size_t len;
     const char *trip_id = texts_get(oracle->texts, payment->row.trip_id, &len);
     struct payment_view view = {.row = {.status = PAYMENT_REQUESTED}};
@@ -147,6 +151,14 @@ static void payment_fill(struct oracle *oracle, struct unit *unit)
     if (oracle_chance(oracle, 2)) {
         payment->row.payment_id = suite_uuid(oracle_draw(oracle, oracle->trips + 2));
     }
+    outcome_fill(oracle, trip, &payment->row.payment_id, &payment->outcome);
+}
+
+/* What the port finds by its event id; any other row is found by its row id only. */
+static bool is_outcome(const struct outbox_row *row)
+{
+    struct uuid retries = suite_uuid(RETRY_EVENTS);
+    return !uuid_is_nil(&row->event_id) && uuid_order(&row->event_id, &retries) < 0;
 }
 
 static void outbox_fill(struct oracle *oracle, struct unit *unit)
@@ -157,7 +169,7 @@ static void outbox_fill(struct oracle *oracle, struct unit *unit)
     if (places > 0) {
         (void)!model_store_outbox_at(&oracle->model, oracle_draw(oracle, places), &row);
     }
-    bool by_row = uuid_is_nil(&row.event_id) || oracle_chance(oracle, 50);
+    bool by_row = !is_outcome(&row) || oracle_chance(oracle, 50);
     unit->as.outbox = (struct unit_outbox){.row_id = by_row ? row.row_id : 0,
                                            .event_id = row.event_id,
                                            .guard_epoch = row.epoch,
@@ -197,7 +209,7 @@ static void dead_letter_move_fill(struct oracle *oracle, struct unit *unit)
     event->row.status =
         (uint8_t)(oracle_chance(oracle, 60) ? FAILED_EVENT_RESOLVED : FAILED_EVENT_IGNORED);
     event->guard_epoch = oracle_chance(oracle, 90) ? 1 : oracle_draw(oracle, 3);
-    event->event_id = event_id(oracle, oracle_draw(oracle, oracle->trips * 4));
+    event->event_id = suite_uuid(RETRY_EVENTS + oracle->sequence);
 }
 
 static void lease_fill(struct oracle *oracle, struct unit *unit)
@@ -215,7 +227,7 @@ static void lease_fill(struct oracle *oracle, struct unit *unit)
 static void spoil(struct oracle *oracle, struct unit *unit)
 {
     struct payment_row *row = &unit->as.payment.row;
-    switch (oracle_draw(oracle, 4)) {
+    switch (oracle_draw(oracle, 5)) {
     case 0:
         unit->kind = 77;
         return;
@@ -224,6 +236,9 @@ static void spoil(struct oracle *oracle, struct unit *unit)
         return;
     case 2:
         row->trip_id = oracle_text(oracle, "\xC3\xA1%u", 1);
+        return;
+    case 3: /* where there is an outcome */
+        unit->as.payment.outcome.record.event_id = suite_uuid(RETRY_EVENTS + oracle->sequence);
         return;
     default:
         memset(&row->payment_id, 0, sizeof(row->payment_id));

@@ -30,7 +30,8 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 static void oracle_open(struct oracle *oracle, const char *folder, uint64_t units, uint64_t seed)
 {
     *oracle = (struct oracle){.random = seed, .now_ms = START_MS};
-    oracle->trips = (uint32_t)(units / 20 + 10);
+    /* A payment has one outcome until that is purged: many of them, for many outcomes. */
+    oracle->trips = (uint32_t)(units / 8 + 10);
     uint32_t entries = oracle->trips * 2 + 10000;
     void *pool = malloc(texts_size(entries, TEXTS_BYTES));
     const struct model_store_limits limits = {oracle->trips, (uint32_t)units, (uint32_t)units};
