@@ -212,7 +212,8 @@ struct unit_failed_event {
     struct failed_event_row row; /* OPEN: the row; MOVE: row_id and the new status */
     uint32_t guard_epoch;
     /* MOVE to RESOLVED: the store copies the row's record into an outbox row for its origin
-     * topic, READY and due at once, with this event id. */
+     * topic, READY and due at once, with this event id. That it is new is the caller's care: a
+     * store need not look. A record like this is moved by its row id only. */
     struct uuid event_id;
 };
 

@@ -195,20 +195,6 @@ static void only_a_pending_event_of_that_epoch_moves(void **state)
     assert_int_equal(suite_outbox_all(f, rows), 0);
 }
 
-static void retry_with_an_event_id_in_use_leaves_the_event_pending(void **state)
-{
-    struct store_fixture *f = *state;
-    struct unit letters[2] = {suite_dead_letter(f, 7), suite_dead_letter(f, 8)};
-    struct unit_result results[2];
-    suite_submit(f, letters, 2, results);
-    struct unit first = suite_dead_letter_move(f, 1, 1, FAILED_EVENT_RESOLVED, 900);
-    suite_expect(f, &first, UNIT_APPLIED);
-    struct unit second = suite_dead_letter_move(f, 2, 1, FAILED_EVENT_RESOLVED, 900);
-    suite_expect(f, &second, UNIT_ERROR);
-    struct failed_event_row row = read_event(f, 2);
-    assert_event(&row, &letters[1]);
-}
-
 static void pending_events_are_listed_by_id_and_topic_without_their_bytes(void **state)
 {
     struct store_fixture *f = *state;
@@ -259,7 +245,6 @@ int store_suite_failed_events(void)
         SUITE_TEST(dead_letter_tells_its_age_by_the_stores_clock),
         SUITE_TEST(retry_sent_again_writes_one_record),
         SUITE_TEST(only_a_pending_event_of_that_epoch_moves),
-        SUITE_TEST(retry_with_an_event_id_in_use_leaves_the_event_pending),
         SUITE_TEST(pending_events_are_listed_by_id_and_topic_without_their_bytes),
     };
     return cmocka_run_group_tests_name("store: failed events", tests, NULL, NULL);
