@@ -222,7 +222,8 @@ void dead_letter_step(struct dead_letter *letter, const struct dead_letter_confi
     dead_letter_check(letter);
 }
 
-/* The retried record's event id: the unit's token, so that sending the unit again keeps it. */
+/* The retried record's event id: the unit's token, which is no other unit's, and which sending the
+ * unit again keeps. */
 static struct uuid dead_letter_event_id(struct token token)
 {
     struct uuid id;

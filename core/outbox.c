@@ -250,7 +250,7 @@ void outbox_check(const struct outbox *o)
     if (o->phase == OUTBOX_PHASE_FREE) {
         return;
     }
-    /* A row is known by its number, or it is our own, known by its event. */
+    /* A row is known by its number, or it is our own, known by its payment's id. */
     invariant(o->row_id > 0 || (o->row_id == 0 && !uuid_is_nil(&o->event_id)));
     invariant((o->row_id == 0) == (o->type != OUTCOME_NONE));
     invariant(!outbox_is_committing(o) || o->token_sequence > 0);

@@ -155,7 +155,7 @@ void model_outbox_write(struct model_store *store, const struct unit *unit, uint
 MUST_USE bool model_outbox_has_event(const struct model_store *store, const struct uuid *event_id);
 MUST_USE bool model_outbox_intern(const struct model_store *store, const struct texts *texts,
                                   const struct outbox_row *record);
-/* Copies all but row id, links and done_at from `row`; the event id is new. */
+/* Copies all but row id, links and done_at from `row`; no outcome has the event id. */
 void model_outbox_insert(struct model_store *store, const struct model_outbox *row);
 
 enum model_judgement model_failed_event_judge(const struct model_store *store,

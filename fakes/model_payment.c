@@ -19,7 +19,7 @@ static uint32_t find_by_id(const struct model_store *store, const struct uuid *i
     return at - 1;
 }
 
-/* The guard holds; the outcome's event id must be free too. */
+/* The guard holds; the outbox must not have the payment's outcome yet, known by its event id. */
 static enum model_judgement judge_outcome(const struct model_store *store, const struct unit *unit)
 {
     const struct unit_outcome *outcome = &unit->as.payment.outcome;
