@@ -147,6 +147,7 @@ static bool instants_read(struct mysql_store *store)
     sql_clear(sql);
     sql_add(sql, "SELECT " SQL_NOW ", ");
     sql_add(sql, store->local_now);
+    sql_add(sql, ", @@auto_increment_increment");
     MYSQL_RES *result = NULL;
     if (mysql_select(store, &result) != STEP_OK) {
         return false;
@@ -154,6 +155,7 @@ static bool instants_read(struct mysql_store *store)
     struct columns row;
     bool read = columns_next(result, &row) && !cell_is_null(&row, 0) && !cell_is_null(&row, 1);
     if (read) {
+        store->row_id_step = cell_int(&row, 2);
         (void)snprintf(store->now, sizeof(store->now), "%s", cell_name(&row, 0));
         (void)snprintf(store->local_now, sizeof(store->local_now), "'%s'", cell_name(&row, 1));
     }

@@ -7,6 +7,7 @@
 #define FAREBOX_MYSQL_INTERNAL_H
 
 #include "mysql_columns.h"
+#include "mysql_row_ids.h"
 #include "mysql_rows.h"
 #include "mysql_sql.h"
 #include "mysql_store.h"
@@ -37,9 +38,12 @@ struct mysql_store {
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
     bool written[STORE_BATCH_MAX];  /* by this transaction; false: also what an earlier one wrote */
-    char payment_key[KEY_SIZE];     /* u.n_key in the collation of payments.payment_id */
-    char event_charset[NAME_SIZE];  /* of failed_event.payload; "": bytes */
-    char outbox_charset[NAME_SIZE]; /* of payment_outbox.payload */
+    int64_t found[STORE_BATCH_MAX]; /* row ids by which this transaction wrote payments; 0: none */
+    struct row_ids row_ids;
+    int64_t row_id_step;                /* between the row ids of one statement */
+    char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
+    char event_charset[NAME_SIZE];      /* of failed_event.payload; "": bytes */
+    char outbox_charset[NAME_SIZE];     /* of payment_outbox.payload */
     struct mysql_store_options options; /* its texts point to the copies below */
     char host[OPTION_SIZE];
     char user[OPTION_SIZE];
@@ -136,11 +140,30 @@ enum step mysql_lease_write(struct mysql_store *store, const struct texts *texts
 enum step mysql_judge_by_token(struct mysql_store *store, struct token token,
                                enum unit_verdict otherwise, struct unit_result *result);
 
+/*
+ * mysql_payment_rows.c: where the rows of payments are. What is learned is a hint, and is kept for
+ * as long as there is room (mysql_row_ids.h); what is in store->found is certain, once a statement
+ * of this transaction has changed the row of that id and that payment.
+ */
+/* From a row that was read: the columns of payment_id and id. */
+void mysql_payment_rows_learn(struct mysql_store *store, const struct columns *from, int id_at,
+                              int row_at);
+/* From the insert that ran just now, whose every row is new. */
+void mysql_payment_rows_guess(struct mysql_store *store, const struct store_batch *batch,
+                              const struct unit_group *group);
+/* Fills store->found with what is known. False: some is not. */
+MUST_USE bool mysql_payment_rows_recall(struct mysql_store *store, const struct store_batch *batch,
+                                        const struct unit_group *group);
+/* STEP_OK: store->found has the row id of each payment that was written and has an outcome. */
+enum step mysql_payment_rows_find(struct mysql_store *store, const struct store_batch *batch,
+                                  const struct unit_group *group);
+
 /* mysql_payment_sql.c: the statements of payments. */
 void mysql_payment_open_sql(struct mysql_store *store, const struct store_batch *batch,
                             const struct unit_group *group);
+/* By the row ids in store->found, where `by_row`; by payment id otherwise. */
 void mysql_payment_move_sql(struct mysql_store *store, const struct store_batch *batch,
-                            const struct unit_group *group);
+                            const struct unit_group *group, bool by_row);
 /* The columns of a payment that is read, as mysql_payment.c counts them. */
 extern const char mysql_payment_columns[];
 

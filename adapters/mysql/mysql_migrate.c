@@ -162,6 +162,12 @@ static bool statement_is_done(MYSQL *db, const char *sql, size_t len, bool *done
         sscanf(begin, "ALTER TABLE %64[a-z_] ADD UNIQUE INDEX %64[a-z_]", table, name) == 2) {
         return there_is(db, "statistics WHERE 1 = 1", table, name, done);
     }
+    if (sscanf(begin, "ALTER TABLE %64[a-z_] DROP INDEX %64[a-z_]", table, name) == 2) {
+        bool is = false;
+        bool known = there_is(db, "statistics WHERE 1 = 1", table, name, &is);
+        *done = known && !is;
+        return known;
+    }
     if (sscanf(begin, "ALTER TABLE %64[a-z_] ALTER COLUMN %64[a-z_]", table, name) == 2) {
         return there_is(db, "columns WHERE column_default = '0'", table, name, done);
     }
@@ -170,7 +176,7 @@ static bool statement_is_done(MYSQL *db, const char *sql, size_t len, bool *done
 
 static bool done_meanwhile(unsigned code)
 {
-    return code == ER_DUP_FIELDNAME || code == ER_DUP_KEYNAME;
+    return code == ER_DUP_FIELDNAME || code == ER_DUP_KEYNAME || code == ER_CANT_DROP_FIELD_OR_KEY;
 }
 
 /* What the operator can do about it. */

@@ -25,7 +25,7 @@ static bool has_outcome(const struct mysql_store *store, const struct store_batc
 
 /* The record of a payment's outcome, leased to its writer, in the transition's transaction. */
 static void outcome_values(struct mysql_store *store, const struct texts *texts,
-                           const struct unit *unit)
+                           const struct unit *unit, int64_t payment_row_id)
 {
     const struct unit_outcome *outcome = &unit->as.payment.outcome;
     const struct outbox_row *record = &outcome->record;
@@ -49,6 +49,8 @@ static void outcome_values(struct mysql_store *store, const struct texts *texts,
     sql_text(sql, texts, record->topic);
     sql_add(sql, ", ");
     sql_uuid_bytes(sql, &record->event_id);
+    sql_add(sql, ", ");
+    sql_int(sql, payment_row_id);
     sql_add(sql, ", 1, ");
     sql_uint(sql, unit->token.process);
     sql_add(sql, ", ");
@@ -77,14 +79,15 @@ static void outcomes_sql(struct mysql_store *store, const struct store_batch *ba
     sql_clear(sql);
     sql_add(sql,
             "INSERT INTO payment_outbox (created_at, updated_at, aggregate_id, payload, status,"
-            " topic, event_id, epoch, token_process, token_sequence, due_at, record_key, body,"
-            " headers, record_at) VALUES ");
+            " topic, event_id, payment_row_id, epoch, token_process, token_sequence, due_at,"
+            " record_key, body, headers, record_at) VALUES ");
     for (; *i < group->count && sql->len < SQL_CHUNK_LEN; ++*i) {
         if (!has_outcome(store, batch, group->at[*i])) {
             continue;
         }
         sql_add(sql, *rows == 0 ? "" : ", ");
-        outcome_values(store, batch->texts, &batch->units[group->at[*i]]);
+        outcome_values(store, batch->texts, &batch->units[group->at[*i]],
+                       store->found[group->at[*i]]);
         ++*rows;
     }
 }
@@ -93,6 +96,9 @@ enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_ba
                                 const struct unit_group *group)
 {
     uint32_t i = 0;
+    if (mysql_payment_rows_find(store, batch, group) != STEP_OK) {
+        return STEP_ABORT;
+    }
     while (i < group->count) {
         uint32_t rows = 0;
         outcomes_sql(store, batch, group, &i, &rows);
@@ -107,20 +113,29 @@ enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_ba
     return STEP_OK;
 }
 
-static const char *const move_names[] = {"n_key",     "n_status",   "n_epoch",
-                                         "n_process", "n_sequence", "n_tries",
-                                         "n_due",     "n_guard",    "n_at"};
+/* How the rows of a statement are found. */
+enum outbox_way {
+    BY_ROW,         /* the outbox row's own id */
+    BY_PAYMENT_ROW, /* an outcome's, by its payment's row id, a hint (mysql_row_ids.h) */
+    BY_PAYMENT,     /* an outcome's, by its payment's id */
+};
+
+static const char *const move_names[] = {"n_key",      "n_status", "n_epoch", "n_process",
+                                         "n_sequence", "n_tries",  "n_due",   "n_guard",
+                                         "n_at",       "n_row"};
 #define MOVE_COLUMNS (sizeof(move_names) / sizeof(move_names[0]))
 
-/* In the order of the names. */
-static void move_cells(struct mysql_store *store, const struct unit *unit)
+/* In the order of the names. An outcome's event id is the payment's. */
+static void move_cells(struct mysql_store *store, const struct unit *unit, enum outbox_way way)
 {
     struct sql_rows *rows = &store->rows;
     const struct unit_outbox *outbox = &unit->as.outbox;
-    if (outbox->row_id != 0) {
+    if (way == BY_ROW) {
         sql_int(sql_rows_next(rows), outbox->row_id);
-    } else {
+    } else if (way == BY_PAYMENT_ROW) {
         sql_uuid_bytes(sql_rows_next(rows), &outbox->event_id);
+    } else {
+        sql_uuid(sql_rows_next(rows), &outbox->event_id);
     }
     sql_name(sql_rows_next(rows), outbox_status_names[outbox->status]);
     sql_uint(sql_rows_next(rows), outbox->guard_epoch + 1);
@@ -130,6 +145,8 @@ static void move_cells(struct mysql_store *store, const struct unit *unit)
     sql_delay(sql_rows_next(rows), outbox->due_in_ms);
     sql_name(sql_rows_next(rows), outbox_status_names[outbox->guard_status]);
     sql_uint(sql_rows_next(rows), outbox->guard_epoch);
+    sql_int(sql_rows_next(rows),
+            way == BY_PAYMENT_ROW ? row_ids_find(&store->row_ids, &outbox->event_id) : 0);
 }
 
 static const char move_set[] =
@@ -140,20 +157,28 @@ static const char move_set[] =
     " WHERE CAST(o.status AS BINARY) = {n_guard} AND o.epoch = {n_at}";
 
 static void moves_sql(struct mysql_store *store, const struct store_batch *batch,
-                      const struct unit_group *group)
+                      const struct unit_group *group, enum outbox_way way)
 {
     const struct sql_instants instants = {store->now, store->local_now};
-    bool by_row = batch->units[group->at[0]].as.outbox.row_id != 0;
     struct sql *sql = &store->sql;
     sql_clear(sql);
     sql_rows_clear(&store->rows, move_names, MOVE_COLUMNS);
     for (uint32_t i = 0; i < group->count; i++) {
-        move_cells(store, &batch->units[group->at[i]]);
+        move_cells(store, &batch->units[group->at[i]], way);
     }
     sql_add(sql, "UPDATE (");
     sql_rows_table(&store->rows, sql);
-    sql_add(sql, ") AS u STRAIGHT_JOIN payment_outbox AS o ON o.");
-    sql_add(sql, by_row ? "id = u.n_key" : "event_id = u.n_key");
+    sql_add(sql, ") AS u ");
+    if (way == BY_PAYMENT) {
+        sql_add(sql, "STRAIGHT_JOIN payments AS p ON p.payment_id = ");
+        sql_add(sql, store->payment_key);
+    }
+    sql_add(sql, " STRAIGHT_JOIN payment_outbox AS o ON ");
+    static const char *const conditions[] = {
+        [BY_ROW] = "o.id = {n_key}",
+        [BY_PAYMENT_ROW] = "o.payment_row_id = {n_row} AND o.event_id = {n_key}",
+        [BY_PAYMENT] = "o.payment_row_id = p.id"};
+    sql_rows_expand(&store->rows, &instants, conditions[way], sql);
     sql_rows_expand(&store->rows, &instants, move_set, sql);
 }
 
@@ -167,15 +192,47 @@ static enum step moves_judge(struct mysql_store *store, const struct store_batch
         const struct unit *unit = &batch->units[at];
         struct sql *sql = &store->sql;
         sql_clear(sql);
-        sql_add(sql, "SELECT token_process, token_sequence FROM payment_outbox WHERE ");
+        sql_add(sql, "SELECT o.token_process, o.token_sequence FROM payment_outbox AS o");
         if (unit->as.outbox.row_id != 0) {
-            sql_add(sql, "id = ");
+            sql_add(sql, " WHERE o.id = ");
             sql_int(sql, unit->as.outbox.row_id);
         } else {
-            sql_add(sql, "event_id = ");
-            sql_uuid_bytes(sql, &unit->as.outbox.event_id);
+            sql_add(sql, " JOIN payments AS p ON o.payment_row_id = p.id WHERE p.payment_id = ");
+            sql_uuid(sql, &unit->as.outbox.event_id);
         }
         step = mysql_judge_by_token(store, unit->token, UNIT_REFUSED, &store->staged[at]);
+    }
+    return step;
+}
+
+static bool rows_known(const struct mysql_store *store, const struct store_batch *batch,
+                       const struct unit_group *group)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (row_ids_find(&store->row_ids, &batch->units[group->at[i]].as.outbox.event_id) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Outcomes go by the payments' row ids where all are known, and if that changes too few, all of
+ * them by payment id: a unit that is written already is not written again. */
+static enum step moves_run(struct mysql_store *store, const struct store_batch *batch,
+                           const struct unit_group *group, uint64_t *changed)
+{
+    bool outcomes = batch->units[group->at[0]].as.outbox.row_id == 0;
+    enum step step = STEP_OK;
+    *changed = 0;
+    if (!outcomes || rows_known(store, batch, group)) {
+        moves_sql(store, batch, group, outcomes ? BY_PAYMENT_ROW : BY_ROW);
+        step = mysql_run(store);
+        *changed = store->changed;
+    }
+    if (outcomes && step == STEP_OK && *changed < group->count) {
+        moves_sql(store, batch, group, BY_PAYMENT);
+        step = mysql_run(store);
+        *changed += store->changed;
     }
     return step;
 }
@@ -183,12 +240,12 @@ static enum step moves_judge(struct mysql_store *store, const struct store_batch
 enum step mysql_outbox_moves(struct mysql_store *store, const struct store_batch *batch,
                              const struct unit_group *group)
 {
-    moves_sql(store, batch, group);
-    enum step step = mysql_run(store);
+    uint64_t changed = 0;
+    enum step step = moves_run(store, batch, group, &changed);
     if (step != STEP_OK) {
         return step;
     }
-    if (store->changed != group->count) {
+    if (changed != group->count) {
         return moves_judge(store, batch, group);
     }
     for (uint32_t i = 0; i < group->count; i++) {

@@ -43,6 +43,7 @@ enum payment_column {
     COLUMN_COMPLETED,
     COLUMN_LOCAL_REQUESTED,
     COLUMN_LOCAL_COMPLETED,
+    COLUMN_ROW_ID,
 };
 
 static bool texts_read(const struct columns *from, struct texts *texts, struct payment_row *row)
@@ -120,6 +121,7 @@ static bool rows_judge(struct mysql_store *store, const struct store_batch *batc
 {
     struct columns from;
     while (columns_next(rows, &from)) {
+        mysql_payment_rows_learn(store, &from, COLUMN_PAYMENT_ID, COLUMN_ROW_ID);
         for (uint32_t i = 0; i < group->count; i++) {
             uint32_t at = group->at[i];
             const struct unit *unit = &batch->units[at];
@@ -219,6 +221,7 @@ enum step mysql_payments_open(struct mysql_store *store, const struct store_batc
     mysql_payment_open_sql(store, batch, group);
     enum step step = mysql_run(store);
     if (step == STEP_OK && store->changed == group->count) {
+        mysql_payment_rows_guess(store, batch, group);
         all_applied(store, group);
         return STEP_OK;
     }
@@ -238,16 +241,38 @@ enum step mysql_payments_open(struct mysql_store *store, const struct store_batc
     return step;
 }
 
+/* By row id where all are known, and if that changes too few, all of them by payment id: a unit
+ * that is written already is not written again. */
+static enum step moves_run(struct mysql_store *store, const struct store_batch *batch,
+                           const struct unit_group *group, uint64_t *changed)
+{
+    enum step step = STEP_OK;
+    *changed = 0;
+    if (mysql_payment_rows_recall(store, batch, group)) {
+        mysql_payment_move_sql(store, batch, group, true);
+        step = mysql_run(store);
+        *changed = store->changed;
+    }
+    if (step == STEP_OK && *changed < group->count) {
+        for (uint32_t i = 0; i < group->count; i++) {
+            store->found[group->at[i]] = 0; /* they need not have led to the right rows */
+        }
+        mysql_payment_move_sql(store, batch, group, false);
+        step = mysql_run(store);
+        *changed += store->changed;
+    }
+    return step;
+}
+
 enum step mysql_payments_move(struct mysql_store *store, const struct store_batch *batch,
                               const struct unit_group *group)
 {
-    mysql_payment_move_sql(store, batch, group);
-    enum step step = mysql_run(store);
-    if (step == STEP_OK && store->changed == group->count) {
+    uint64_t changed = 0;
+    enum step step = moves_run(store, batch, group, &changed);
+    if (step == STEP_OK && changed == group->count) {
         all_applied(store, group);
         return STEP_OK;
     }
-    uint64_t changed = store->changed;
     if (step == STEP_OK) {
         step = payments_judge(store, batch, group, "payment_id");
     }

@@ -7,7 +7,7 @@ const char mysql_payment_columns[] =
             " refund_pg_id, traceparent, reason_code, cancel_no, attempts, status, refund_state,"
             " absent_count, recheck_no, needs_operator, reason, requested_ms, completed_ms,"
             " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', requested_at) DIV 1000,"
-            " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', completed_at) DIV 1000";
+            " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', completed_at) DIV 1000, id";
 
 static const char *const refund_state_names[] = {
     [REFUND_NONE] = "NONE", [REFUND_INTENDED] = "INTENDED", [REFUND_DONE] = "DONE"};
@@ -17,7 +17,7 @@ static const char *const move_names[] = {
     "n_key",    "n_epoch",   "n_process", "n_sequence", "n_account", "n_due",      "n_amount",
     "n_user",   "n_method",  "n_pg",      "n_refund",   "n_trace",   "n_code",     "n_cancel",
     "n_tries",  "n_status",  "n_state",   "n_absent",   "n_recheck", "n_operator", "n_reason",
-    "n_claims", "n_cancels", "n_guard",   "n_at"};
+    "n_claims", "n_cancels", "n_guard",   "n_at",       "n_row"};
 #define MOVE_COLUMNS (sizeof(move_names) / sizeof(move_names[0]))
 
 /* The columns that an insert writes, in the order of image_cells() and open_cells(), and the
@@ -141,7 +141,7 @@ void mysql_payment_open_sql(struct mysql_store *store, const struct store_batch 
 }
 
 static void move_cells(struct mysql_store *store, const struct texts *texts,
-                       const struct unit *unit)
+                       const struct unit *unit, int64_t row_id)
 {
     struct sql_rows *rows = &store->rows;
     const struct unit_payment *payment = &unit->as.payment;
@@ -150,6 +150,7 @@ static void move_cells(struct mysql_store *store, const struct texts *texts,
     sql_uint(sql_rows_next(rows), payment->cancel_at);
     sql_name(sql_rows_next(rows), payment_status_name(payment->guard_status));
     sql_uint(sql_rows_next(rows), payment->guard_epoch);
+    sql_int(sql_rows_next(rows), row_id);
 }
 
 /* No value depends on a column that the statement writes: the order of assignments is not
@@ -171,20 +172,28 @@ static const char move_set[] =
     " p.cancel_first_at = CASE {n_cancels} WHEN 0 THEN p.cancel_first_at WHEN 1 THEN {now} END"
     " WHERE CAST(p.status AS BINARY) = {n_guard} AND p.epoch = {n_at}";
 
-/* The derived table drives the join, so that rows are met in its order, by their unique key. */
+/* The derived table drives the join, so that rows are met in its order, by their unique key. The
+ * cast keeps the server from going by the payment's id where it has the row's. */
 void mysql_payment_move_sql(struct mysql_store *store, const struct store_batch *batch,
-                            const struct unit_group *group)
+                            const struct unit_group *group, bool by_row)
 {
     const struct sql_instants instants = {store->now, store->local_now};
     struct sql *sql = &store->sql;
     sql_clear(sql);
     sql_rows_clear(&store->rows, move_names, MOVE_COLUMNS);
     for (uint32_t i = 0; i < group->count; i++) {
-        move_cells(store, batch->texts, &batch->units[group->at[i]]);
+        uint32_t at = group->at[i];
+        move_cells(store, batch->texts, &batch->units[at], by_row ? store->found[at] : 0);
     }
     sql_add(sql, "UPDATE (");
     sql_rows_table(&store->rows, sql);
-    sql_add(sql, ") AS u STRAIGHT_JOIN payments AS p ON p.payment_id = ");
-    sql_add(sql, store->payment_key);
+    sql_add(sql, ") AS u STRAIGHT_JOIN payments AS p ON ");
+    if (by_row) {
+        sql_rows_expand(&store->rows, &instants,
+                        "p.id = {n_row} AND CAST(p.payment_id AS BINARY) = {n_key}", sql);
+    } else {
+        sql_add(sql, "p.payment_id = ");
+        sql_add(sql, store->payment_key);
+    }
     sql_rows_expand(&store->rows, &instants, move_set, sql);
 }

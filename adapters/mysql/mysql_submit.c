@@ -18,8 +18,8 @@
 enum kind_group {
     GROUP_OPENS,
     GROUP_MOVES,
-    GROUP_OUTBOX_BY_ROW,
-    GROUP_OUTBOX_BY_EVENT,
+    GROUP_OUTBOX,
+    GROUP_OUTCOMES,
     GROUP_OTHERS,
     GROUP_COUNT
 };
@@ -73,7 +73,7 @@ static enum kind_group group_of(const struct unit *unit)
     case UNIT_PAYMENT_MOVE:
         return GROUP_MOVES;
     case UNIT_OUTBOX_MOVE:
-        return unit->as.outbox.row_id != 0 ? GROUP_OUTBOX_BY_ROW : GROUP_OUTBOX_BY_EVENT;
+        return unit->as.outbox.row_id != 0 ? GROUP_OUTBOX : GROUP_OUTCOMES;
     case UNIT_FAILED_EVENT_OPEN:
     case UNIT_FAILED_EVENT_MOVE:
     case UNIT_LEASE:
@@ -107,8 +107,8 @@ static enum step group_apply(struct mysql_store *store, const struct store_batch
         step = kind == GROUP_OPENS ? mysql_payments_open(store, batch, group)
                                    : mysql_payments_move(store, batch, group);
         return step == STEP_OK ? mysql_outcomes_insert(store, batch, group) : step;
-    case GROUP_OUTBOX_BY_ROW:
-    case GROUP_OUTBOX_BY_EVENT:
+    case GROUP_OUTBOX:
+    case GROUP_OUTCOMES:
         return mysql_outbox_moves(store, batch, group);
     case GROUP_OTHERS:
     case GROUP_COUNT:
@@ -125,6 +125,7 @@ static void units_check(struct mysql_store *store, const struct store_batch *bat
 {
     memset(store->staged, 0, batch->count * sizeof(store->staged[0]));
     memset(store->written, 0, batch->count * sizeof(store->written[0]));
+    memset(store->found, 0, batch->count * sizeof(store->found[0]));
     for (uint32_t i = 0; i < batch->count; i++) {
         if (!store_unit_check(&batch->units[i], batch->texts)) {
             store->staged[i].verdict = UNIT_ERROR;

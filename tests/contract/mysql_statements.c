@@ -92,6 +92,13 @@ static void payments(struct store_fixture *f, uint32_t first, uint32_t count)
         units[i].token = suite_token(f);
     }
     suite_submit(f, units, count, results); /* refused */
+    /* Completed by its insert. */
+    char ride[32];
+    (void)snprintf(ride, sizeof(ride), "free ride %u", first);
+    struct payment_row free_ride = suite_image(f, ride, 500000 + first);
+    struct unit ridden = suite_open(f, &free_ride);
+    suite_outcome(f, &ridden, OUTCOME_COMPLETED);
+    suite_expect(f, &ridden, UNIT_APPLIED);
     /* A payment id of another trip. */
     struct payment_row image = suite_image(f, "another trip", first);
     struct unit unit = suite_open(f, &image);

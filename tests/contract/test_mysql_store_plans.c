@@ -144,7 +144,7 @@ static void index_that_is_missing_is_noticed(void **state)
 {
     static const char *const indexes[][2] = {
         {"payments", "trip_id"},         {"payments", "payment_id"},
-        {"payments", "due_at"},          {"payment_outbox", "event_id"},
+        {"payments", "due_at"},          {"payment_outbox", "payment_row_id"},
         {"payment_outbox", "due_at"},    {"payment_outbox", "done_at"},
         {"failed_event", "origin_topic"}};
     struct store_fixture *f = *state;

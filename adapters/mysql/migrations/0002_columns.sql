@@ -45,8 +45,6 @@ ALTER TABLE payment_outbox
     ADD COLUMN headers MEDIUMBLOB,
     ADD COLUMN record_at BIGINT NOT NULL DEFAULT 0,
     ALGORITHM = INSTANT;
-ALTER TABLE payment_outbox ADD UNIQUE INDEX farebox_outbox_event (event_id),
-    ALGORITHM = INPLACE, LOCK = NONE;
 ALTER TABLE payment_outbox ADD INDEX farebox_outbox_due (due_at),
     ALGORITHM = INPLACE, LOCK = NONE;
 ALTER TABLE payment_outbox ADD INDEX farebox_outbox_done (done_at),
