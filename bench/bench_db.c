@@ -222,11 +222,11 @@ struct store *bench_db_connect(const struct mariadb_server *server, const char *
 #define MS_OF_SEQ "CAST(UNIX_TIMESTAMP() * 1000 AS SIGNED) - 172800000 + seq * 50"
 
 static const char payments_fill[] =
-    "INSERT INTO payments (created_at, updated_at, amount, completed_at, payment_id,"
+    "INSERT INTO payments (id, created_at, updated_at, amount, completed_at, payment_id,"
     " payment_method_id, pg_transaction_id, requested_at, status, trip_id, user_id, epoch,"
     " token_process, token_sequence, requested_ms, completed_ms, claimed_at, due_at, pg_account,"
     " refund_state, attempts, needs_operator, reason, traceparent)"
-    " SELECT NOW(6), NOW(6), 3000 + seq %% 20000, IF(seq %% 1000 < 970, NOW(6), NULL), id,"
+    " SELECT seq, NOW(6), NOW(6), 3000 + seq %% 20000, IF(seq %% 1000 < 970, NOW(6), NULL), id,"
     " 'pm-0001', CONCAT('fakepay0_', id), NOW(6), status, CONCAT('old-', LPAD(seq, 8, '0')),"
     " CONCAT('user-', LPAD(seq %% 100000, 8, '0')), 2, 1, seq, ms, IF(seq %% 1000 < 970, ms, NULL),"
     " ms, IF(seq %% 1000 < 995, NULL, ms + 100000000000), 47, 'NONE', 0, 0,"
@@ -236,9 +236,10 @@ static const char payments_fill[] =
 
 static const char outbox_fill[] =
     "INSERT INTO payment_outbox (created_at, updated_at, aggregate_id, payload, status, topic,"
-    " event_id, epoch, token_process, token_sequence, due_at, done_at, attempts, record_key, body,"
+    " event_id, payment_row_id, epoch, token_process, token_sequence, due_at, done_at, attempts, "
+    "record_key, body,"
     " headers, record_at) SELECT NOW(6), NOW(6), CONCAT('old-', LPAD(seq, 8, '0')), body, 'DONE',"
-    " 'payment_events', UNHEX(MD5(seq)), 2, 1, seq, NULL, ms, 0,"
+    " 'payment_events', UNHEX(MD5(seq)), seq, 2, 1, seq, NULL, ms, 0,"
     " CONCAT('old-', LPAD(seq, 8, '0')), body, REPEAT('h', 380), 0"
     " FROM (SELECT seq, " MS_OF_SEQ " AS ms, CONCAT('{\"tripId\":\"old-', LPAD(seq, 8, '0'),"
     " '\",\"fare\":15200,\"userId\":\"user-', LPAD(seq %% 100000, 8, '0'), '\"}') AS body"
