@@ -27,11 +27,24 @@ static int order(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-double bench_median(const double *values, uint32_t count)
+static void sort(const double *values, uint32_t count, double sorted[BENCH_ROUNDS_MAX])
 {
-    double sorted[BENCH_ROUNDS_MAX];
     invariant(count > 0 && count <= BENCH_ROUNDS_MAX);
     memcpy(sorted, values, count * sizeof(sorted[0]));
     qsort(sorted, count, sizeof(sorted[0]), order);
+}
+
+double bench_median(const double *values, uint32_t count)
+{
+    double sorted[BENCH_ROUNDS_MAX];
+    sort(values, count, sorted);
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+void bench_quartiles(const double *values, uint32_t count, double *lower, double *upper)
+{
+    double sorted[BENCH_ROUNDS_MAX];
+    sort(values, count, sorted);
+    *lower = sorted[(count - 1) / 4];
+    *upper = sorted[count - 1 - (count - 1) / 4];
 }

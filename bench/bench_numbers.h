@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define BENCH_ROUNDS_MAX 20
+#define BENCH_ROUNDS_MAX 60
 
 /* A whole number from `least` to `most`; anything else ends the program with a line that says so.
  */
@@ -14,5 +14,7 @@ uint32_t bench_number(const char *text, uint32_t least, uint32_t most);
 
 /* Of 1 to BENCH_ROUNDS_MAX values; of an even count the mean of the two in the middle. */
 double bench_median(const double *values, uint32_t count);
+/* What a quarter of the values are not above, and what a quarter are not below. */
+void bench_quartiles(const double *values, uint32_t count, double *lower, double *upper);
 
 #endif

@@ -5,7 +5,8 @@
  *   (b) the same loop, but each unit commits alone
  *   (c) the real farebox process, with its own broker, upstreams and PG
  *
- * In each round all of them run, one after the other, so that a busy machine is busy for all.
+ * In each round all of them run, one after the other, so that a busy machine is busy for all; with
+ * few and with many rows in the tables in turn, now this first, now that.
  * docs/performance.md says what the figures mean.
  */
 #include "bench_cpu.h"
@@ -203,24 +204,41 @@ static struct figures measure(const struct mariadb_server *server, const char *d
     return farebox_measure(server, database, o, threads);
 }
 
-/* A small database is made anew for each run, for it would soon be no small one any more. */
-static void round_run(const struct mariadb_server *server, const struct options *o,
-                      struct results *results, const char *large, uint32_t round)
+/* A small database (`large` is NULL) is made anew for each run, for it would soon be no small one
+ * any more. */
+static void kind_run(const struct mariadb_server *server, const struct options *o,
+                     struct results *results, const char *large, enum kind kind, uint32_t round)
 {
-    for (int kind = 0; kind < KIND_COUNT; kind++) {
-        char name[BENCH_DATABASE_SIZE];
-        const char *database = large;
-        if (large == NULL) {
-            bench_db_fill(server, results->rows, name);
-            database = name;
+    char name[BENCH_DATABASE_SIZE];
+    const char *database = large;
+    if (large == NULL) {
+        bench_db_fill(server, results->rows, name);
+        database = name;
+    }
+    struct figures *f = &results->of[kind][round];
+    *f = measure(server, database, o, kind, &results->threads);
+    printf("  round %" PRIu32 ", %8" PRIu32 " rows, %-23s %8.0f/s  %6.1f + %6.1f us\n", round + 1,
+           results->rows, kind_names[kind], f->rate, f->client_us, f->server_us);
+    (void)fflush(stdout);
+    if (large == NULL) {
+        bench_db_drop(server, name);
+    }
+}
+
+/* What is compared is measured side by side; who is first changes from round to round, and from
+ * kind to kind. */
+static void round_run(const struct mariadb_server *server, const struct options *o,
+                      struct results results[SIZES_MAX], const char *large, uint32_t round)
+{
+    static const enum kind kinds[KIND_COUNT] = {BATCHED, FAREBOX, ALONE};
+    for (uint32_t i = 0; i < KIND_COUNT; i++) {
+        bool large_first = (round + i) % 2 == 1;
+        if (large != NULL && large_first) {
+            kind_run(server, o, &results[1], large, kinds[i], round);
         }
-        struct figures *f = &results->of[kind][round];
-        *f = measure(server, database, o, (enum kind)kind, &results->threads);
-        printf("  round %" PRIu32 ", %8" PRIu32 " rows, %-23s %8.0f/s  %6.1f + %6.1f us\n",
-               round + 1, results->rows, kind_names[kind], f->rate, f->client_us, f->server_us);
-        (void)fflush(stdout);
-        if (large == NULL) {
-            bench_db_drop(server, name);
+        kind_run(server, o, &results[0], NULL, kinds[i], round);
+        if (large != NULL && !large_first) {
+            kind_run(server, o, &results[1], large, kinds[i], round);
         }
     }
 }
@@ -267,14 +285,24 @@ static double batch_of(const struct figures *figures)
 }
 
 /* Round by round, so that both had the same machine. */
-static double ratio(const struct figures *of, const struct figures *to, uint32_t rounds,
-                    double (*get)(const struct figures *))
+static void ratios(const struct figures *of, const struct figures *to, uint32_t rounds,
+                   double (*get)(const struct figures *), double values[BENCH_ROUNDS_MAX])
 {
-    double values[BENCH_ROUNDS_MAX];
     for (uint32_t i = 0; i < rounds; i++) {
         values[i] = get(&of[i]) / get(&to[i]);
     }
-    return bench_median(values, rounds);
+}
+
+/* The median of the rounds' ratios, and between which two the middle half of them are. */
+static void ratio_print(const struct figures *of, const struct figures *to, uint32_t rounds,
+                        double (*get)(const struct figures *))
+{
+    double values[BENCH_ROUNDS_MAX];
+    double lower = 0;
+    double upper = 0;
+    ratios(of, to, rounds, get, values);
+    bench_quartiles(values, rounds, &lower, &upper);
+    printf("%.2f (%.2f to %.2f)", bench_median(values, rounds), lower, upper);
 }
 
 static void results_print(const struct results *results, uint32_t rounds)
@@ -291,9 +319,13 @@ static void results_print(const struct results *results, uint32_t rounds)
                median_of(f, rounds, rate_of), median_of(f, rounds, client_of),
                median_of(f, rounds, server_of), median_of(f, rounds, cost_of));
     }
-    printf("  (c) is %.2f x (a) and %.1f x (b); by processor time alone 1 / %.2f of (a)\n",
-           ratio(c, a, rounds, rate_of), ratio(c, b, rounds, rate_of),
-           ratio(c, a, rounds, cost_of));
+    printf("  (c) is ");
+    ratio_print(c, a, rounds, rate_of);
+    printf(" of (a), and ");
+    ratio_print(c, b, rounds, rate_of);
+    printf(" times (b); it costs ");
+    ratio_print(c, a, rounds, cost_of);
+    printf(" times (a)\n");
     printf("  farebox had %.0f MiB of memory at most, and %.0f units in a batch\n",
            median_of(c, rounds, rss_of), median_of(c, rounds, batch_of));
 }
@@ -316,12 +348,15 @@ static void flatness_print(const struct results *small, const struct results *la
                            uint32_t rounds)
 {
     printf("\nA payment with %" PRIu32 " in the tables against one with %" PRIu32
-           " (processor time of both processes, and rate)\n",
+           " (processor time of both processes, and rate;"
+           " in brackets where the middle half of the rounds are)\n",
            large->rows, small->rows);
     for (int kind = 0; kind < KIND_COUNT; kind++) {
-        printf("  %-23s %.2f x the cost, %.2f x the rate\n", kind_names[kind],
-               ratio(large->of[kind], small->of[kind], rounds, cost_of),
-               ratio(large->of[kind], small->of[kind], rounds, rate_of));
+        printf("  %-23s ", kind_names[kind]);
+        ratio_print(large->of[kind], small->of[kind], rounds, cost_of);
+        printf(" x the cost, ");
+        ratio_print(large->of[kind], small->of[kind], rounds, rate_of);
+        printf(" x the rate\n");
     }
 }
 
@@ -348,10 +383,7 @@ int main(int argc, char **argv)
                (double)(bench_clock_us() - start_us) / 1e6);
     }
     for (uint32_t round = 0; round < o.rounds; round++) {
-        round_run(&server, &o, &results[0], NULL, round);
-        if (o.rows > 0) {
-            round_run(&server, &o, &results[1], large, round);
-        }
+        round_run(&server, &o, results, o.rows > 0 ? large : NULL, round);
     }
     results_print(&results[0], o.rounds);
     threads_print(&results[0], &o);
