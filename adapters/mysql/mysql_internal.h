@@ -38,7 +38,7 @@ struct mysql_store {
     char *readable;                             /* READABLE_SIZE(STORE_BODY_MAX) bytes */
     struct unit_result staged[STORE_BATCH_MAX]; /* results until they are known to be durable */
     bool written[STORE_BATCH_MAX];  /* by this transaction; false: also what an earlier one wrote */
-    int64_t found[STORE_BATCH_MAX]; /* row ids by which this transaction wrote payments; 0: none */
+    int64_t found[STORE_BATCH_MAX]; /* row ids of its payments, see mysql_payment_rows.c; 0: none */
     struct row_ids row_ids;
     int64_t row_id_step;                /* between the row ids of one statement */
     char payment_key[KEY_SIZE];         /* u.n_key in the collation of payments.payment_id */
@@ -145,16 +145,13 @@ enum step mysql_judge_by_token(struct mysql_store *store, struct token token,
  * as long as there is room (mysql_row_ids.h); what is in store->found is certain, once a statement
  * of this transaction has changed the row of that id and that payment.
  */
-/* From a row that was read: the columns of payment_id and id. */
-void mysql_payment_rows_learn(struct mysql_store *store, const struct columns *from, int id_at,
-                              int row_at);
 /* From the insert that ran just now, whose every row is new. */
 void mysql_payment_rows_guess(struct mysql_store *store, const struct store_batch *batch,
                               const struct unit_group *group);
 /* Fills store->found with what is known. False: some is not. */
 MUST_USE bool mysql_payment_rows_recall(struct mysql_store *store, const struct store_batch *batch,
                                         const struct unit_group *group);
-/* STEP_OK: store->found has the row id of each payment that was written and has an outcome. */
+/* STEP_OK: store->found has the row id of each payment that was moved, or has an outcome. */
 enum step mysql_payment_rows_find(struct mysql_store *store, const struct store_batch *batch,
                                   const struct unit_group *group);
 

@@ -113,7 +113,8 @@ enum step mysql_outcomes_insert(struct mysql_store *store, const struct store_ba
     return STEP_OK;
 }
 
-/* How the rows of a statement are found. */
+/* How the rows of a statement are found. The last way reads payments with shared locks; two
+ * processes that have the same payment in work may deadlock by that, and send again. */
 enum outbox_way {
     BY_ROW,         /* the outbox row's own id */
     BY_PAYMENT_ROW, /* an outcome's, by its payment's row id, a hint (mysql_row_ids.h) */
@@ -122,7 +123,7 @@ enum outbox_way {
 
 static const char *const move_names[] = {"n_key",      "n_status", "n_epoch", "n_process",
                                          "n_sequence", "n_tries",  "n_due",   "n_guard",
-                                         "n_at",       "n_row"};
+                                         "n_at",       "n_event"};
 #define MOVE_COLUMNS (sizeof(move_names) / sizeof(move_names[0]))
 
 /* In the order of the names. An outcome's event id is the payment's. */
@@ -130,12 +131,12 @@ static void move_cells(struct mysql_store *store, const struct unit *unit, enum 
 {
     struct sql_rows *rows = &store->rows;
     const struct unit_outbox *outbox = &unit->as.outbox;
-    if (way == BY_ROW) {
-        sql_int(sql_rows_next(rows), outbox->row_id);
-    } else if (way == BY_PAYMENT_ROW) {
-        sql_uuid_bytes(sql_rows_next(rows), &outbox->event_id);
+    struct sql *key = sql_rows_next(rows);
+    if (way == BY_PAYMENT) {
+        sql_uuid(key, &outbox->event_id);
     } else {
-        sql_uuid(sql_rows_next(rows), &outbox->event_id);
+        sql_int(key,
+                way == BY_ROW ? outbox->row_id : row_ids_find(&store->row_ids, &outbox->event_id));
     }
     sql_name(sql_rows_next(rows), outbox_status_names[outbox->status]);
     sql_uint(sql_rows_next(rows), outbox->guard_epoch + 1);
@@ -145,8 +146,7 @@ static void move_cells(struct mysql_store *store, const struct unit *unit, enum 
     sql_delay(sql_rows_next(rows), outbox->due_in_ms);
     sql_name(sql_rows_next(rows), outbox_status_names[outbox->guard_status]);
     sql_uint(sql_rows_next(rows), outbox->guard_epoch);
-    sql_int(sql_rows_next(rows),
-            way == BY_PAYMENT_ROW ? row_ids_find(&store->row_ids, &outbox->event_id) : 0);
+    sql_uuid_bytes(sql_rows_next(rows), &outbox->event_id);
 }
 
 static const char move_set[] =
@@ -176,8 +176,8 @@ static void moves_sql(struct mysql_store *store, const struct store_batch *batch
     sql_add(sql, " STRAIGHT_JOIN payment_outbox AS o ON ");
     static const char *const conditions[] = {
         [BY_ROW] = "o.id = {n_key}",
-        [BY_PAYMENT_ROW] = "o.payment_row_id = {n_row} AND o.event_id = {n_key}",
-        [BY_PAYMENT] = "o.payment_row_id = p.id"};
+        [BY_PAYMENT_ROW] = "o.payment_row_id = {n_key} AND o.event_id = {n_event}",
+        [BY_PAYMENT] = "o.payment_row_id = p.id AND o.event_id = {n_event}"};
     sql_rows_expand(&store->rows, &instants, conditions[way], sql);
     sql_rows_expand(&store->rows, &instants, move_set, sql);
 }
@@ -199,6 +199,8 @@ static enum step moves_judge(struct mysql_store *store, const struct store_batch
         } else {
             sql_add(sql, " JOIN payments AS p ON o.payment_row_id = p.id WHERE p.payment_id = ");
             sql_uuid(sql, &unit->as.outbox.event_id);
+            sql_add(sql, " AND o.event_id = ");
+            sql_uuid_bytes(sql, &unit->as.outbox.event_id);
         }
         step = mysql_judge_by_token(store, unit->token, UNIT_REFUSED, &store->staged[at]);
     }

@@ -116,12 +116,20 @@ static bool row_judge(const struct columns *from, struct texts *texts, const str
     return row_read(from, texts, &result->row);
 }
 
+static void row_learn(struct mysql_store *store, const struct columns *from)
+{
+    struct uuid id;
+    if (cell_uuid(from, COLUMN_PAYMENT_ID, &id)) {
+        row_ids_learn(&store->row_ids, &id, cell_int(from, COLUMN_ROW_ID));
+    }
+}
+
 static bool rows_judge(struct mysql_store *store, const struct store_batch *batch,
                        const struct unit_group *group, MYSQL_RES *rows)
 {
     struct columns from;
     while (columns_next(rows, &from)) {
-        mysql_payment_rows_learn(store, &from, COLUMN_PAYMENT_ID, COLUMN_ROW_ID);
+        row_learn(store, &from);
         for (uint32_t i = 0; i < group->count; i++) {
             uint32_t at = group->at[i];
             const struct unit *unit = &batch->units[at];

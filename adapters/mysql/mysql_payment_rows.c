@@ -1,15 +1,6 @@
 /* Where the rows of payments are: what is remembered of that, and what is looked up. */
 #include "mysql_internal.h"
 
-void mysql_payment_rows_learn(struct mysql_store *store, const struct columns *from, int id_at,
-                              int row_at)
-{
-    struct uuid id;
-    if (cell_uuid(from, id_at, &id) && cell_int(from, row_at) > 0) {
-        row_ids_learn(&store->row_ids, &id, cell_int(from, row_at));
-    }
-}
-
 /* A statement that inserts a known number of rows takes their ids at once (a hint, see
  * mysql_row_ids.h). */
 void mysql_payment_rows_guess(struct mysql_store *store, const struct store_batch *batch,
@@ -36,10 +27,12 @@ bool mysql_payment_rows_recall(struct mysql_store *store, const struct store_bat
     return true;
 }
 
+/* One that was moved by its id comes again by its row, as soon as that is known. */
 static bool wants_row(const struct mysql_store *store, const struct store_batch *batch, uint32_t at)
 {
+    const struct unit *unit = &batch->units[at];
     return store->written[at] && store->found[at] == 0 &&
-           batch->units[at].as.payment.outcome.type != OUTCOME_NONE;
+           (unit->kind == UNIT_PAYMENT_MOVE || unit->as.payment.outcome.type != OUTCOME_NONE);
 }
 
 /* False: there is nobody to be looked for. */
@@ -75,8 +68,11 @@ enum step mysql_payment_rows_find(struct mysql_store *store, const struct store_
     struct columns from;
     while (columns_next(rows, &from)) {
         struct uuid id;
-        mysql_payment_rows_learn(store, &from, 1, 0);
-        for (uint32_t i = 0; i < group->count && cell_uuid(&from, 1, &id); i++) {
+        if (!cell_uuid(&from, 1, &id)) {
+            continue;
+        }
+        row_ids_learn(&store->row_ids, &id, cell_int(&from, 0));
+        for (uint32_t i = 0; i < group->count; i++) {
             uint32_t at = group->at[i];
             if (uuid_equal(&id, &batch->units[at].as.payment.row.payment_id)) {
                 store->found[at] = cell_int(&from, 0);

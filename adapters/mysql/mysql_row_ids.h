@@ -33,7 +33,7 @@ struct row_ids {
     } sets[ROW_IDS_SETS][ROW_IDS_WAYS];
 };
 
-/* All zero bytes are an empty table. `row_id` is greater than 0. */
+/* All zero bytes are an empty table. A row id below 1 is not learned. */
 void row_ids_learn(struct row_ids *ids, const struct uuid *payment_id, int64_t row_id);
 /* 0: not known. */
 int64_t row_ids_find(const struct row_ids *ids, const struct uuid *payment_id);

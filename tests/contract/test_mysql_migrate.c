@@ -169,34 +169,6 @@ static void hibernates_tables_end_as_fresh_ones_do(void **state)
     assert_string_equal(old, fresh);
 }
 
-/* Version 2 found outcomes by an index on event_id. */
-static void version_2_is_brought_to_what_a_fresh_database_is(void **state)
-{
-    (void)state;
-    static struct told told;
-    static char fresh[TEXT_SIZE];
-    static char brought[TEXT_SIZE];
-    database_make("utf8mb4", "utf8mb4_general_ci");
-    (void)migrate(false, &told);
-    shape_of(fresh);
-    sql_client_run(&sql, "ALTER TABLE payment_outbox DROP COLUMN payment_row_id");
-    sql_client_run(&sql,
-                   "ALTER TABLE payment_outbox ADD UNIQUE INDEX farebox_outbox_event (event_id)");
-    sql_client_run(&sql, "UPDATE farebox_schema SET version = 2, min_reader = 2");
-    sql_client_run(&sql, "INSERT INTO payment_outbox (status, event_id) VALUES"
-                         " ('PUBLISHING', 'the 16 bytes of.'), ('DONE', 'another event id')");
-    assert_int_equal(migrate(false, &told), 2);
-    assert_int_equal(told.count, 5);
-    shape_of(brought);
-    assert_string_equal(brought, fresh);
-    assert_int_equal(sql_client_number(&sql, "SELECT COUNT(*) FROM payment_outbox"
-                                             " WHERE payment_row_id IS NULL"),
-                     2);
-    assert_int_equal(sql_client_number(&sql, "SELECT min_reader FROM farebox_schema"), 3);
-    assert_int_equal(migrate(false, &told), 3);
-    assert_int_equal(told.count, 0);
-}
-
 /* In the collations that a server may have by default, before and after. */
 static void old_service_works_on_as_if_nothing_had_been(void **state)
 {
@@ -513,7 +485,6 @@ int main(void)
         MIGRATE_TEST(dry_run_tells_what_a_run_runs_and_changes_nothing),
         MIGRATE_TEST(run_that_was_cut_off_runs_only_the_rest),
         MIGRATE_TEST(hibernates_tables_end_as_fresh_ones_do),
-        MIGRATE_TEST(version_2_is_brought_to_what_a_fresh_database_is),
         MIGRATE_TEST(old_service_works_on_as_if_nothing_had_been),
         MIGRATE_TEST(start_waits_for_the_lease_of_another_until_it_runs_out),
         MIGRATE_TEST(processes_that_start_together_migrate_once),

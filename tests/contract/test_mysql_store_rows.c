@@ -10,7 +10,7 @@
 
 #define MOVES_BY_ROW        "UPDATE (%payments AS p ON p.id = %"
 #define MOVES_BY_ID         "UPDATE (%payments AS p ON p.payment_id = % SET p.%"
-#define OUTCOMES_BY_ROW     "UPDATE (%AS o ON o.payment_row_id = %AND o.event_id = %"
+#define OUTCOMES_BY_ROW     "UPDATE (%AS o ON o.payment_row_id = u.n_key %"
 #define OUTCOMES_BY_ID      "UPDATE (%AS o ON o.payment_row_id = p.id %"
 #define OUTCOMES_ARE_JUDGED "SELECT o.token_process%"
 #define ROWS_ARE_LOOKED_UP  "SELECT id, payment_id FROM payments%"
@@ -341,24 +341,61 @@ static void outcome_of_an_insert_belongs_to_its_payment(void **state)
     mysql_close(root);
 }
 
-/* Before version 3 an outcome's row did not say whose it is; it is the relay's, by its own id. */
-static void outcome_of_an_earlier_version_is_finished_by_its_own_row(void **state)
+/* A table that was emptied, or restored from a backup without the other one. */
+static void row_id_that_is_given_again_hinders_nobody(void **state)
 {
     struct store_fixture *f = *state;
     MYSQL *root = mysql_kit_root(f);
-    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
-    struct unit unit = mysql_kit_completion(f, &image);
+    struct payment_row first = mysql_kit_opened(f, "trip-1", 1);
+    struct unit unit = mysql_kit_completion(f, &first);
     suite_expect(f, &unit, UNIT_APPLIED);
-    mysql_kit_run(root, "UPDATE payment_outbox SET payment_row_id = NULL");
-    union store_row rows[2];
-    f->now_ms += 30000;
-    assert_int_equal(suite_scan(f, SCAN_OUTBOX_DUE, 2, rows), 1);
-    assert_true(uuid_equal(&rows[0].outbox.event_id, &image.payment_id));
-    struct unit done = done_unit(f, 1);
-    done.as.outbox.row_id = rows[0].outbox.row_id;
-    suite_expect(f, &done, UNIT_APPLIED);
+    mysql_kit_run(root, "TRUNCATE TABLE payments");
+    struct payment_row second = mysql_kit_opened(f, "trip-2", 2);
+    assert_int_equal(mysql_kit_number(root, "SELECT id FROM payments"), 1);
+    unit = mysql_kit_completion(f, &second);
+    suite_expect(f, &unit, UNIT_APPLIED);
+    for (int known = 0; known < 2; known++) {
+        if (known == 0) {
+            mysql_kit_reopen(f, 5, 20);
+        }
+        struct unit lost = done_unit(f, 1);
+        suite_expect(f, &lost, UNIT_REFUSED);
+        struct unit done = done_unit(f, 2);
+        suite_expect(f, &done, known == 0 ? UNIT_APPLIED : UNIT_REFUSED);
+        suite_expect(f, &lost, UNIT_REFUSED);
+    }
+    assert_int_equal(mysql_kit_number(root, "SELECT COUNT(*) FROM payment_outbox WHERE status = "
+                                            "'DONE' AND aggregate_id = 'trip-2'"),
+                     1);
     assert_int_equal(
         mysql_kit_number(root, "SELECT COUNT(*) FROM payment_outbox WHERE status = 'DONE'"), 1);
+    mysql_close(root);
+}
+
+/* After a crash, others' payments are taken over by their ids; what is done next knows their rows.
+ */
+static void payment_that_was_taken_over_is_found_by_its_row(void **state)
+{
+    struct store_fixture *f = *state;
+    MYSQL *root = mysql_kit_root(f);
+    open_all(f);
+    mysql_kit_reopen(f, 5, 20);
+    for (uint32_t i = 0; i < MANY; i++) {
+        char name[32];
+        trip_name(i + 1, name);
+        struct payment_row image = suite_image(f, name, i + 1);
+        units[i] = suite_move(f, &image, PAYMENT_PROCESSING, 1);
+    }
+    submit_all(f, UNIT_APPLIED);
+    log_begin(root);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct payment_row image = units[i].as.payment.row;
+        units[i] = suite_move(f, &image, PAYMENT_PROCESSING, 2);
+    }
+    submit_all(f, UNIT_APPLIED);
+    assert_int_equal(logged(root, MOVES_BY_ROW), 1);
+    assert_int_equal(logged(root, MOVES_BY_ID), 0);
+    log_end(root);
     mysql_close(root);
 }
 
@@ -381,7 +418,8 @@ int main(void)
         SUITE_TEST(what_was_looked_up_is_known),
         SUITE_TEST(row_that_is_gone_is_refused),
         SUITE_TEST(outcome_of_an_insert_belongs_to_its_payment),
-        SUITE_TEST(outcome_of_an_earlier_version_is_finished_by_its_own_row),
+        SUITE_TEST(row_id_that_is_given_again_hinders_nobody),
+        SUITE_TEST(payment_that_was_taken_over_is_found_by_its_row),
     };
     int failed = cmocka_run_group_tests_name("mysql store: rows", tests, NULL, NULL);
     mysql_factory_stop();

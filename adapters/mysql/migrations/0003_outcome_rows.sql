@@ -1,11 +1,13 @@
 -- A payment has one outcome event, and its row says whose it is: a second one is refused by the
--- index. The event's id is the payment's, but ids are random: in a large table an index on them is
--- written to on a page that no processor cache has. Row ids of payments follow one another. NULL: no
--- outcome of a payment, or one that an earlier version wrote; it is found by its own row id.
+-- index. The event's id is the payment's, but ids are random: in a large table an index that begins
+-- with them is written to on a page that no processor cache has. Row ids of payments follow one
+-- another. NULL: no outcome of a payment, or one that version 2 wrote; it is found by its own id.
 ALTER TABLE payment_outbox
     ADD COLUMN payment_row_id BIGINT,
     ALGORITHM = INSTANT;
-ALTER TABLE payment_outbox ADD UNIQUE INDEX farebox_outbox_payment (payment_row_id),
+-- With the event's id, for a table that was emptied or restored gives its row ids to others.
+ALTER TABLE payment_outbox
+    ADD UNIQUE INDEX farebox_outbox_payment (payment_row_id, event_id),
     ALGORITHM = INPLACE, LOCK = NONE;
 
 -- Migration 0002 made an index on event_id until version 3 came. A Farebox of that time searches by
