@@ -28,7 +28,7 @@ struct migrating {
     MYSQL *db;
     struct migrate_lease *lease; /* NULL: not taken yet, or a dry run */
     const struct mysql_migration_watch *watch;
-    bool dry_run;
+    enum mysql_migrating how;
     char *reason;
     size_t reason_size;
 };
@@ -235,7 +235,7 @@ static bool statement_run(struct migrating *run, const char *name, const char *s
     if (run->watch != NULL) {
         run->watch->statement(run->watch->context, sql, len);
     }
-    return run->dry_run || statement_send(run, name, sql, len);
+    return run->how == MYSQL_MIGRATE_DRY_RUN || statement_send(run, name, sql, len);
 }
 
 static bool migration_run(struct migrating *run, const struct mysql_migration *migration)
@@ -245,6 +245,25 @@ static bool migration_run(struct migrating *run, const struct mysql_migration *m
     size_t len = 0;
     while (statement_next(&at, &sql, &len)) {
         if (!statement_run(run, migration->name, sql, len)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Version 1 was never whole: nobody works on it. */
+#define VERSION_FIRST 2
+
+/* False: a start leaves it to an operator, who sees to it that nobody is at work. */
+static bool migrations_may_run(struct migrating *run, const struct schema *schema)
+{
+    for (int i = schema->version; i < mysql_migrations_count; i++) {
+        if (run->how == MYSQL_MIGRATE_AT_START && schema->version >= VERSION_FIRST &&
+            strstr(mysql_migrations[i].sql, "min_reader =") != NULL) {
+            snprintf(run->reason, run->reason_size,
+                     "has schema version %d, and version %d is not for a Farebox of before: stop "
+                     "all instances, then run `farebox migrate`",
+                     schema->version, mysql_migrations[i].version);
             return false;
         }
     }
@@ -295,17 +314,17 @@ static bool migrate_in_turn(struct migrating *run, const struct mysql_store *sto
     }
     /* Another process may have ended between the look and the lease. */
     bool ran = schema_fits(run->db, &schema, run->reason, run->reason_size) &&
-               migrations_run(run, &schema);
+               migrations_may_run(run, &schema) && migrations_run(run, &schema);
     migrate_lease_release(run->lease);
     run->lease = NULL;
     return ran;
 }
 
 bool mysql_migrate(const struct mysql_store *store, const struct mysql_migration_watch *watch,
-                   bool dry_run, char *reason, size_t reason_size)
+                   enum mysql_migrating how, char *reason, size_t reason_size)
 {
     struct migrating run = {
-        .watch = watch, .dry_run = dry_run, .reason = reason, .reason_size = reason_size};
+        .watch = watch, .how = how, .reason = reason, .reason_size = reason_size};
     struct schema schema;
     bool ran = false;
     run.db = mysql_session_connect(store, READ_TIMEOUT_S, reason);
@@ -314,7 +333,7 @@ bool mysql_migrate(const struct mysql_store *store, const struct mysql_migration
     }
     if (mysql_query(run.db, LOCK_WAIT_SQL) != 0) {
         (void)fail(run.db, "refuses a setting of the session", reason, reason_size);
-    } else if (dry_run) {
+    } else if (how == MYSQL_MIGRATE_DRY_RUN) {
         ran = schema_fits(run.db, &schema, reason, reason_size) && migrations_run(&run, &schema);
     } else {
         ran = migrate_in_turn(&run, store);

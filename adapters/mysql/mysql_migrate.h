@@ -25,15 +25,18 @@ MUST_USE bool mysql_schema_check(MYSQL *db, bool *is_current, char *reason, size
 /* Tells the schema's version; 0: none. */
 int mysql_schema_version(MYSQL *db);
 
+enum mysql_migrating { MYSQL_MIGRATE_DRY_RUN, MYSQL_MIGRATE_RUN, MYSQL_MIGRATE_AT_START };
 /*
  * Runs what is missing, one process at a time (mysql_migrate_lease.h), on connections of its own;
- * tells `watch` of each statement before it runs. `dry_run`: only tells. Neither server can take
- * back a CREATE or ALTER, so a migration that was cut off is run again from its start; what it did
- * already is left out. A table whose metadata are locked is tried again, so that writers never
- * queue behind a statement that waits. False: `reason` says why.
+ * tells `watch` of each statement before it runs. A dry run only tells. A start does not end the
+ * work of others: where somebody may be working on the schema as it is and could not on the new
+ * one, it refuses, and an operator has to run the migration. Neither server can take back a CREATE
+ * or ALTER, so a migration that was cut off is run again from its start; what it did already is
+ * left out. A table whose metadata are locked is tried again, so that writers never queue behind a
+ * statement that waits. False: `reason` says why.
  */
 MUST_USE bool mysql_migrate(const struct mysql_store *store,
-                            const struct mysql_migration_watch *watch, bool dry_run, char *reason,
-                            size_t reason_size);
+                            const struct mysql_migration_watch *watch, enum mysql_migrating how,
+                            char *reason, size_t reason_size);
 
 #endif

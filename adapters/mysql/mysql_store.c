@@ -160,7 +160,7 @@ static bool schema_ready(struct mysql_store *store, char *reason)
     if (store->options.migrate) {
         /* A migration takes longer than the server keeps a session that says nothing. */
         mysql_session_drop(store);
-        return mysql_migrate(store, NULL, false, reason, REASON_SIZE) &&
+        return mysql_migrate(store, NULL, MYSQL_MIGRATE_AT_START, reason, REASON_SIZE) &&
                mysql_session_open(store, reason);
     }
     int version = mysql_schema_version(store->db);
@@ -232,7 +232,9 @@ bool mysql_store_migrate(const struct mysql_store_options *options, bool dry_run
     if (store != NULL) {
         bool migrated = mysql_session_open(store, reason);
         int version = migrated ? mysql_schema_version(store->db) : 0;
-        migrated = migrated && mysql_migrate(store, watch, dry_run, reason, sizeof(reason));
+        migrated = migrated &&
+                   mysql_migrate(store, watch, dry_run ? MYSQL_MIGRATE_DRY_RUN : MYSQL_MIGRATE_RUN,
+                                 reason, sizeof(reason));
         store_close(&store->base);
         if (migrated) {
             *before = version;
