@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L /* nanosleep */
 #include "mysql_kit.h"
 
+#include "mysql_internal.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -125,6 +127,20 @@ void mysql_kit_assert_outbox_count(struct store_fixture *f, uint32_t count)
     assert_non_null(rows);
     assert_int_equal(suite_outbox_all(f, rows), count);
     free(rows);
+}
+
+uint32_t mysql_kit_hints_spoil(struct store *store, uint64_t draw)
+{
+    struct row_ids *ids = &((struct mysql_store *)(void *)store)->row_ids;
+    uint32_t wrong = 0;
+    for (uint32_t set = (uint32_t)(draw % 4); draw % 5 == 0 && set < ROW_IDS_SETS; set += 4) {
+        int64_t *row_id = &ids->sets[set][0].row_id;
+        if (*row_id > 0) {
+            *row_id = set % 8 < 4 ? *row_id + 1 : 1 + (int64_t)(draw + set) % 1000;
+            wrong++;
+        }
+    }
+    return wrong;
 }
 
 static void *submission_run(void *argument)

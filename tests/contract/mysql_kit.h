@@ -49,6 +49,10 @@ enum batch_outcome mysql_kit_submit(struct store_fixture *f, const struct unit *
                                     uint32_t count, struct unit_result *results);
 void mysql_kit_assert_outbox_count(struct store_fixture *f, uint32_t count);
 
+/* Row ids that the store remembers are hints, which must do no harm where they are wrong: one call
+ * in five makes some wrong, by little or by much; `draw` says which. How many. */
+uint32_t mysql_kit_hints_spoil(struct store *store, uint64_t draw);
+
 /* A submit in a thread of its own; the units are filled in by the test. */
 struct mysql_kit_submission {
     struct store_fixture *fixture;

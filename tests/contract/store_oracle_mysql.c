@@ -1,7 +1,7 @@
 /* MySQL's side of the oracle test: ids translated, connections cut, rows compared. */
 #include "store_oracle.h"
 
-#include "mysql_factory.h"
+#include "mysql_kit.h"
 #include "tcp_proxy.h"
 
 #include <mysql.h>
@@ -29,6 +29,8 @@ struct oracle_mysql {
     struct ids failed_events;
     struct unit units[STORE_BATCH_MAX]; /* of the batch, with ids of here */
     uint64_t faults;
+    uint64_t submits;
+    uint64_t wrong_hints;
 };
 
 static int64_t mysql_now(void *oracle)
@@ -108,6 +110,8 @@ void oracle_mysql_close(struct oracle *oracle)
     }
     print_message("mysql: %llu connections cut\n", (unsigned long long)mysql->faults);
     assert_true(mysql->faults > 0);
+    print_message("mysql: %llu wrong hints\n", (unsigned long long)mysql->wrong_hints);
+    assert_true(mysql->wrong_hints > 0);
     mysql->store->ops->close(mysql->store);
     mysql_close(mysql->root);
     tcp_proxy_close(&mysql->proxy);
@@ -137,6 +141,7 @@ static enum batch_outcome submit(struct oracle *oracle, const struct unit *units
         unit_translate(mysql, &mysql->units[i]);
     }
     struct store_batch batch = {mysql->units, results, count, oracle->texts};
+    mysql->wrong_hints += mysql_kit_hints_spoil(mysql->store, ++mysql->submits);
     enum batch_outcome outcome = mysql->store->ops->submit(mysql->store, &batch);
     if (outcome == BATCH_COMMITTED) {
         ids_learn(mysql, &mysql->outbox);

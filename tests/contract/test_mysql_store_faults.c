@@ -148,24 +148,25 @@ static void commit_without_an_answer_is_unknown_and_is_sent_again(void **state)
  * open), so that the COMMIT lands late. A plain read shows the old row meanwhile; the second try
  * waits for the first one, and finds its tokens.
  */
-static void commit_that_lands_late_is_found_by_sending_again(void **state)
+static void expect_late_commit_to_be_found(struct store_fixture *f, bool by_row)
 {
-    struct store_fixture *f = *state;
     static struct mysql_kit_submission s;
     static struct tcp_proxy proxy;
-    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
     struct payment_row fresh = suite_image(f, "trip-2", 2);
     tcp_proxy_open(&proxy, mysql_factory_server.port);
     MYSQL *other = mysql_kit_root(f);
     MYSQL *watch = mysql_kit_root(f);
-    mysql_kit_reopen_at(f, 20, 2, proxy.port);
+    mysql_kit_reopen_at(f, 20, by_row ? 6 : 2, proxy.port);
+    struct payment_row image = mysql_kit_opened(f, "trip-1", 1);
     mysql_kit_run(other, "BACKUP STAGE START");
     mysql_kit_run(other, "BACKUP STAGE BLOCK_COMMIT");
     s = (struct mysql_kit_submission){.fixture = f, .count = 2};
     s.units[0] = suite_open(f, &fresh);
     s.units[1] = mysql_kit_completion(f, &image);
     assert_int_equal(mysql_kit_submit(f, s.units, 2, s.results), BATCH_UNKNOWN);
-    mysql_kit_reopen_at(f, 20, 30, proxy.port);
+    if (!by_row) {
+        mysql_kit_reopen_at(f, 20, 30, proxy.port); /* which does not know the payment's row */
+    }
     assert_int_equal(mysql_kit_number(watch, "SELECT epoch FROM payments WHERE trip_id = 'trip-1'"),
                      1);
     mysql_kit_start(&s);
@@ -182,6 +183,16 @@ static void commit_that_lands_late_is_found_by_sending_again(void **state)
     f->store->ops->close(f->store);
     f->store = NULL;
     tcp_proxy_close(&proxy);
+}
+
+static void commit_that_lands_late_is_found_by_sending_again(void **state)
+{
+    expect_late_commit_to_be_found(*state, false);
+}
+
+static void commit_that_lands_late_is_found_by_the_payments_row(void **state)
+{
+    expect_late_commit_to_be_found(*state, true);
 }
 
 /* A lasting error that only the server sees: a column that is narrower than the port's limit. */
@@ -279,6 +290,7 @@ int main(void)
         SUITE_TEST(connection_lost_before_commit_aborts_the_batch),
         SUITE_TEST(commit_without_an_answer_is_unknown_and_is_sent_again),
         SUITE_TEST(commit_that_lands_late_is_found_by_sending_again),
+        SUITE_TEST(commit_that_lands_late_is_found_by_the_payments_row),
         SUITE_TEST(lasting_error_fails_its_unit_alone),
         SUITE_TEST(error_of_a_server_that_is_not_ready_is_told_from_others),
         SUITE_TEST(server_that_is_down_is_unavailable_until_it_is_back),
