@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define FILL_CHUNK 100000
-/* A database of more rows than this leaves pages that are worth waiting for. */
-#define SETTLE_ROWS    100000
+/* More rows than this are written to disk while they are made. */
+#define HURRY_ROWS     100000
 #define SETTLE_MS_MAX  120000
 #define DIRTY_PAGES_OK 64
 
@@ -256,9 +256,10 @@ static void hurry(MYSQL *db, bool on)
                : "SET GLOBAL innodb_max_dirty_pages_pct = 90");
 }
 
-/* Pages that the filling left dirty are written now, not while something is measured. */
-static void settle(const struct mariadb_server *server)
+void bench_db_settle(const struct mariadb_server *server)
 {
+    MYSQL *db = connect(server, NULL);
+    hurry(db, true);
     int64_t end_us = bench_clock_us() + INT64_C(1000) * SETTLE_MS_MAX;
     while (bench_clock_us() < end_us &&
            bench_db_number(server, NULL,
@@ -267,6 +268,8 @@ static void settle(const struct mariadb_server *server)
                DIRTY_PAGES_OK) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     }
+    hurry(db, false);
+    mysql_close(db);
 }
 
 void bench_db_fill(const struct mariadb_server *server, uint32_t rows,
@@ -283,7 +286,7 @@ void bench_db_fill(const struct mariadb_server *server, uint32_t rows,
     if (mysql_select_db(db, name) != 0) {
         fail(mysql_error(db));
     }
-    if (rows > SETTLE_ROWS) {
+    if (rows > HURRY_ROWS) {
         hurry(db, true);
     }
     for (uint32_t first = 1; first <= rows; first += FILL_CHUNK) {
@@ -295,9 +298,8 @@ void bench_db_fill(const struct mariadb_server *server, uint32_t rows,
         run(db, statement);
     }
     run(db, "ANALYZE TABLE payments, payment_outbox");
-    if (rows > SETTLE_ROWS) {
-        settle(server);
-        hurry(db, false);
+    if (rows > HURRY_ROWS) {
+        bench_db_settle(server);
     }
     mysql_close(db);
 }

@@ -30,6 +30,9 @@ void bench_db_print(const struct mariadb_server *server);
 void bench_db_fill(const struct mariadb_server *server, uint32_t rows,
                    char name[BENCH_DATABASE_SIZE]);
 void bench_db_drop(const struct mariadb_server *server, const char *name);
+/* Waits until the server has written what it keeps back, so that nobody pays for what was before:
+ * it puts that off until its redo log is nearly full, and then makes haste. */
+void bench_db_settle(const struct mariadb_server *server);
 
 /* Options for, and a store on, this database; `name` outlives the options. */
 struct mysql_store_options bench_db_options(const struct mariadb_server *server, const char *name);

@@ -215,6 +215,7 @@ static void kind_run(const struct mariadb_server *server, const struct options *
         bench_db_fill(server, results->rows, name);
         database = name;
     }
+    bench_db_settle(server);
     struct figures *f = &results->of[kind][round];
     *f = measure(server, database, o, kind, &results->threads);
     printf("  round %" PRIu32 ", %8" PRIu32 " rows, %-23s %8.0f/s  %6.1f + %6.1f us\n", round + 1,
