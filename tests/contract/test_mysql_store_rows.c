@@ -60,7 +60,7 @@ static void submit_all(struct store_fixture *f, enum unit_verdict verdict)
     }
 }
 
-static void open_all(struct store_fixture *f)
+static void opens_fill(struct store_fixture *f)
 {
     for (uint32_t i = 0; i < MANY; i++) {
         char name[32];
@@ -68,10 +68,15 @@ static void open_all(struct store_fixture *f)
         struct payment_row image = suite_image(f, name, i + 1);
         units[i] = suite_open(f, &image);
     }
+}
+
+static void open_all(struct store_fixture *f)
+{
+    opens_fill(f);
     submit_all(f, UNIT_APPLIED);
 }
 
-static void complete_all(struct store_fixture *f)
+static void completions_fill(struct store_fixture *f)
 {
     for (uint32_t i = 0; i < MANY; i++) {
         char name[32];
@@ -79,6 +84,11 @@ static void complete_all(struct store_fixture *f)
         struct payment_row image = suite_image(f, name, i + 1);
         units[i] = mysql_kit_completion(f, &image);
     }
+}
+
+static void complete_all(struct store_fixture *f)
+{
+    completions_fill(f);
     submit_all(f, UNIT_APPLIED);
 }
 
@@ -179,12 +189,7 @@ static void payments_beside_a_duplicate_are_found_by_their_rows(void **state)
     MYSQL *root = mysql_kit_root(f);
     (void)mysql_kit_opened(f, "trip-7", 7);
     log_begin(root);
-    for (uint32_t i = 0; i < MANY; i++) {
-        char name[32];
-        trip_name(i + 1, name);
-        struct payment_row image = suite_image(f, name, i + 1);
-        units[i] = suite_open(f, &image);
-    }
+    opens_fill(f);
     suite_submit(f, units, MANY, results);
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(results[i].verdict, i == 6 ? UNIT_DUPLICATE : UNIT_APPLIED);
@@ -216,12 +221,7 @@ static void row_that_is_another_payments_is_left_alone(void **state)
         mysql_kit_number(root, "SELECT COUNT(*) FROM payments WHERE status <> 'PROCESSING'"), 1);
     assert_int_equal(suite_read(f, "trip-5").row.status, PAYMENT_COMPLETED);
     assert_int_equal(mysql_kit_number(root, STRAYS), 0);
-    for (uint32_t i = 0; i < MANY; i++) {
-        char name[32];
-        trip_name(i + 1, name);
-        image = suite_image(f, name, i + 1);
-        units[i] = mysql_kit_completion(f, &image);
-    }
+    completions_fill(f);
     units[4] = one; /* sent again */
     submit_all(f, UNIT_APPLIED);
     assert_int_equal(mysql_kit_number(root, STRAYS), 0);
