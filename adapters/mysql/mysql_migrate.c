@@ -261,8 +261,8 @@ static bool migrations_may_run(struct migrating *run, const struct schema *schem
         if (run->how == MYSQL_MIGRATE_AT_START && schema->version >= VERSION_FIRST &&
             strstr(mysql_migrations[i].sql, "min_reader =") != NULL) {
             snprintf(run->reason, run->reason_size,
-                     "has schema version %d, and version %d is not for a Farebox of before: stop "
-                     "all instances, then run `farebox migrate`",
+                     "has schema version %d, and instances at work on it could not go on with "
+                     "version %d: stop all instances, then run `farebox migrate`",
                      schema->version, mysql_migrations[i].version);
             return false;
         }

@@ -25,6 +25,7 @@ MUST_USE bool mysql_schema_check(MYSQL *db, bool *is_current, char *reason, size
 /* Tells the schema's version; 0: none. */
 int mysql_schema_version(MYSQL *db);
 
+/* Who asks: an operator who wants to know, or to have it done, or a process that starts. */
 enum mysql_migrating { MYSQL_MIGRATE_DRY_RUN, MYSQL_MIGRATE_RUN, MYSQL_MIGRATE_AT_START };
 /*
  * Runs what is missing, one process at a time (mysql_migrate_lease.h), on connections of its own;
